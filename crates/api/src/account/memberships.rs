@@ -1,0 +1,30 @@
+//! `GET /memberships`: wrangler uses those accounts that have a membership.
+
+use axum::extract::State;
+use http::Uri;
+use offprint_store::Permission;
+use offprint_wire::account::{Membership, MembershipAccount};
+
+use super::accounts::{PER_PAGE, PER_PAGE_MAX};
+use crate::answer::PageOf;
+use crate::auth::Caller;
+use crate::error::Result;
+use crate::query::Parameters;
+use crate::state::Ctx;
+
+pub(crate) async fn list(
+    State(ctx): State<Ctx>,
+    Caller(principal): Caller,
+    uri: Uri,
+) -> Result<PageOf<Membership>> {
+    let paging = Parameters::of(&uri)?.paging(PER_PAGE, PER_PAGE_MAX)?;
+    let role = match principal.permission() {
+        Permission::Write => "Administrator",
+        Permission::Read => "Administrator Read Only",
+    };
+    let accounts = ctx.store.accounts(&principal).await?;
+    let member = |account: offprint_store::Account| {
+        Membership::new(MembershipAccount { id: account.id.to_string(), name: account.name }, role)
+    };
+    Ok(PageOf::of(accounts.into_iter().map(member).collect(), paging))
+}

@@ -1,0 +1,21 @@
+//! The REST APIs. Knows neither how builds run nor how assets are served.
+//!
+//! In reading order: `state` is what the binary hands in; `front` is what happens to every request;
+//! `routes` is the table of contents; `auth` says who may; `account` and `pages` hold the endpoints, one
+//! file each.
+
+mod account;
+mod answer;
+mod auth;
+mod body;
+mod error;
+mod front;
+mod linger;
+mod memory;
+mod pages;
+mod query;
+mod routes;
+mod state;
+
+pub use routes::router;
+pub use state::{ApiState, Limits};

@@ -1,0 +1,126 @@
+//! The table of contents.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::from_fn;
+use axum::routing::{MethodRouter, delete, get, post};
+use http::Uri;
+use offprint_wire::error_code::ErrorCode;
+use tower::service_fn;
+
+use crate::account::{accounts, memberships, tokens, user};
+use crate::error::ApiError;
+use crate::front;
+use crate::pages::{assets, deploy_hooks, deployments, domains, projects};
+use crate::state::{ApiState, Context, Ctx};
+
+/// Everything below `/client/v4`. The router has no fallback, so it can be merged into another.
+pub fn router(state: ApiState) -> Router {
+    let inner = table()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+        .route_layer(from_fn(front::note_route))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(no_route)
+        .with_state(Context::new(state));
+    let front = service_fn(move |request: Request| {
+        let inner = inner.clone();
+        async move { Ok::<_, Infallible>(front::answer(inner, request).await) }
+    });
+    Router::new().nest_service(front::PREFIX, front)
+}
+
+/// Paths are those of the official OpenAPI description; a test compares the two.
+fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
+    let mut table = account_table();
+    table.extend(project_table());
+    table.extend([
+        ("/pages/assets/check-missing", post(assets::check_missing::handle)),
+        ("/pages/assets/upload", post(assets::upload::handle)),
+        ("/pages/assets/upsert-hashes", post(assets::upsert_hashes::handle)),
+        ("/pages/webhooks/deploy_hooks/{hook_id}", post(deploy_hooks::handle)),
+    ]);
+    table
+}
+
+fn account_table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
+    vec![
+        ("/user", get(user::show)),
+        ("/user/tokens/verify", get(tokens::verify::of_user)),
+        ("/memberships", get(memberships::list)),
+        ("/accounts", get(accounts::list)),
+        ("/accounts/{account_id}", get(accounts::show)),
+        ("/accounts/{account_id}/tokens", get(tokens::list::handle).post(tokens::create::handle)),
+        ("/accounts/{account_id}/tokens/permission_groups", get(tokens::permission_groups::handle)),
+        ("/accounts/{account_id}/tokens/verify", get(tokens::verify::of_account)),
+        ("/accounts/{account_id}/tokens/{token_id}", delete(tokens::revoke::handle)),
+    ]
+}
+
+fn project_table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
+    vec![
+        ("/accounts/{account_id}/pages/projects", get(projects::list::handle).post(projects::create::handle)),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}",
+            get(projects::show::handle).patch(projects::update::handle).delete(projects::delete::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/upload-token",
+            get(projects::upload_token::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/purge_build_cache",
+            post(projects::purge_build_cache::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/deployments",
+            get(deployments::list::handle).post(deployments::create::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/deployments/{deployment_id}",
+            get(deployments::show::handle).delete(deployments::delete::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/deployments/{deployment_id}/history/logs",
+            get(deployments::logs::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/deployments/{deployment_id}/retry",
+            post(deployments::retry::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/deployments/{deployment_id}/rollback",
+            post(deployments::rollback::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/deployments/{deployment_id}/tails",
+            post(deployments::tails::start),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/deployments/{deployment_id}/tails/{tail_id}",
+            delete(deployments::tails::end),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/domains",
+            get(domains::list::handle).post(domains::add::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/domains/{domain_name}",
+            get(domains::show::handle).patch(domains::recheck::handle).delete(domains::remove::handle),
+        ),
+    ]
+}
+
+async fn no_route(uri: Uri) -> ApiError {
+    let path: String = uri.path().chars().take(200).collect();
+    ApiError::explained(
+        ErrorCode::NoRoute,
+        format!("Could not route to {}{path}, perhaps your object identifier is invalid?", front::PREFIX),
+    )
+}
+
+async fn method_not_allowed() -> ApiError {
+    ErrorCode::MethodNotAllowed.into()
+}

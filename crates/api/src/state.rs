@@ -1,0 +1,81 @@
+//! What the APIs work with.
+
+use std::sync::Arc;
+
+use offprint_store::{Store, Wake};
+use offprint_wire::urls::SiteUrls;
+
+use crate::auth::UploadTokens;
+use crate::memory::MemoryBudget;
+
+/// What the binary hands in.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The memory of the server.
+    pub store: Store,
+    /// To poke the pipeline and the edge.
+    pub wake: Wake,
+    /// How much a client may send.
+    pub limits: Limits,
+    /// Where the sites are reached.
+    pub urls: SiteUrls,
+}
+
+/// How much a client may send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// One asset.
+    pub file_bytes_max: usize,
+    /// Files of one deployment. Clients learn it from the upload token.
+    pub files_max: usize,
+    /// The body of one asset upload, base64 and all.
+    pub upload_body_bytes_max: usize,
+    /// All bodies of asset uploads and deployments that are in memory at once. At least one body of the
+    /// largest kind is always let in.
+    pub upload_memory_bytes_max: usize,
+    /// `_worker.bundle` or `_worker.js`.
+    pub worker_bytes_max: usize,
+    /// The form field `manifest`.
+    pub manifest_bytes_max: usize,
+}
+
+impl Default for Limits {
+    /// The limits of Cloudflare Pages, with room for its largest legal requests (Pages API, "Limits").
+    fn default() -> Self {
+        const MIB: usize = 1024 * 1024;
+        Self {
+            file_bytes_max: 25 * MIB,
+            files_max: 20_000,
+            upload_body_bytes_max: 64 * MIB,
+            upload_memory_bytes_max: 192 * MIB,
+            worker_bytes_max: 25 * MIB,
+            manifest_bytes_max: 32 * MIB,
+        }
+    }
+}
+
+/// What the handlers work with.
+pub(crate) struct Context {
+    pub(crate) store: Store,
+    pub(crate) wake: Wake,
+    pub(crate) limits: Limits,
+    pub(crate) urls: SiteUrls,
+    pub(crate) upload_tokens: UploadTokens,
+    pub(crate) memory: MemoryBudget,
+}
+
+/// The handlers' state.
+pub(crate) type Ctx = Arc<Context>;
+
+impl Context {
+    pub(crate) fn new(state: ApiState) -> Ctx {
+        Arc::new(Self {
+            upload_tokens: UploadTokens::new(state.store.signing_key()),
+            memory: MemoryBudget::new(state.limits.upload_memory_bytes_max),
+            store: state.store,
+            wake: state.wake,
+            limits: state.limits,
+            urls: state.urls,
+        })
+    }
+}

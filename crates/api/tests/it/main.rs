@@ -1,0 +1,15 @@
+//! The router with a real store, one binary so that it links once.
+//!
+//! The pipeline does not run here: a test that needs a live deployment takes the job to its end itself.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod assets;
+mod authentication;
+mod deployment_forms;
+mod deployments;
+mod domains;
+mod envelopes;
+mod harness;
+mod projects;
+mod tokens;

@@ -1,0 +1,19 @@
+//! Answers requests for sites: host → site → asset, exactly as Cloudflare Pages does.
+//!
+//! Knows no API, no job and no token. While it answers a request it asks no database: which site a host
+//! leads to stands in a table in memory ([`Edge`] keeps it current), and what a site says is compiled
+//! when it is first asked for. Read `handler` for the life of a request, top to bottom.
+
+mod asset_cache;
+mod body;
+mod edge;
+mod handler;
+mod host;
+mod pages;
+mod refresh;
+mod site;
+mod site_cache;
+mod table;
+
+pub use body::EdgeBody;
+pub use edge::{Edge, EdgeOptions};

@@ -1,0 +1,12 @@
+//! The edge on a real store in a temporary directory, asked in process.
+//!
+//! `conformance` runs the recorded answers of Cloudflare Pages; `routing` holds what those do not show:
+//! hosts without a site, activation, rollback, large assets. `wire` looks at the bytes of HTTP/1.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test program")]
+
+mod cases;
+mod conformance;
+mod house;
+mod routing;
+mod wire;

@@ -1,0 +1,19 @@
+//! The nouns and rules of Offprint.
+//!
+//! Pure: no IO, no async, no clock, no JSON, no SQL, no HTTP. What arrives here has been parsed; what
+//! leaves is a value that keeps its promises.
+
+pub mod asset;
+pub mod config;
+pub mod content_type;
+pub mod deployment;
+pub mod id;
+pub mod manifest;
+pub mod name;
+pub mod project;
+pub mod request_path;
+pub mod resolve;
+pub mod rules;
+pub mod secret;
+pub mod stages;
+pub mod time;

@@ -1,0 +1,205 @@
+//! The settings after checking: what the server believes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use offprint_model::id::AccountId;
+use offprint_model::name::Hostname;
+use offprint_model::secret::Secret;
+
+use super::raw::ServeFlags;
+
+/// Everything the server needs to know before it starts.
+pub(crate) struct ServeConfig {
+    /// See [`ServeFlags::data`].
+    pub(crate) data: PathBuf,
+    /// See [`ServeFlags::listen`].
+    pub(crate) listen: SocketAddr,
+    /// Lower case, without a leading dot.
+    pub(crate) domain: String,
+    /// `None`: derived from the address that was bound.
+    pub(crate) public_url: Option<PublicUrl>,
+    /// See [`ServeFlags::file_bytes_max`].
+    pub(crate) file_bytes_max: usize,
+    /// See [`ServeFlags::files_max`].
+    pub(crate) files_max: usize,
+    /// `None` sets no limit.
+    pub(crate) project_delete_deployments_max: Option<u64>,
+    /// See [`ServeFlags::admit_foreign_keys`].
+    pub(crate) admit_foreign_keys: bool,
+    /// See [`ServeFlags::trust_proxy`].
+    pub(crate) trust_proxy: bool,
+    /// See [`ServeFlags::blob_grace`].
+    pub(crate) blob_grace: Duration,
+    /// `None`: the server never collects.
+    pub(crate) gc_interval: Option<Duration>,
+    /// See [`ServeFlags::cache_bytes`].
+    pub(crate) cache_bytes: u64,
+    /// See [`ServeFlags::shutdown_grace`].
+    pub(crate) shutdown_grace: Duration,
+    /// See [`ServeFlags::account_id`].
+    pub(crate) account_id: Option<AccountId>,
+    /// See [`ServeFlags::bootstrap_token`].
+    pub(crate) bootstrap_token: Option<Secret<String>>,
+    /// See [`ServeFlags::log`].
+    pub(crate) log: String,
+    /// See [`ServeFlags::log_format`].
+    pub(crate) log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The server as clients see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PublicUrl {
+    /// `http` or `https`.
+    pub(crate) scheme: String,
+    /// Host name or address, as in a URL.
+    pub(crate) host: String,
+    /// The port, unless it is the scheme's own.
+    pub(crate) port: Option<u16>,
+}
+
+impl PublicUrl {
+    /// The URL of a server that is reached where it listens.
+    pub(crate) fn of_listener(address: SocketAddr) -> Self {
+        let host = match address {
+            // Nobody can connect to "any address"; on this machine loopback leads to it.
+            SocketAddr::V4(v4) if v4.ip().is_unspecified() => "127.0.0.1".to_owned(),
+            SocketAddr::V4(v4) => v4.ip().to_string(),
+            SocketAddr::V6(v6) if v6.ip().is_unspecified() => "[::1]".to_owned(),
+            SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+        };
+        Self { scheme: "http".into(), host, port: (address.port() != 80).then_some(address.port()) }
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let uri: http::Uri = text.parse().context("it is not a URL")?;
+        let scheme = uri.scheme_str().context("it lacks http:// or https://")?.to_owned();
+        let default_port = match scheme.as_str() {
+            "http" => 80,
+            "https" => 443,
+            _ => bail!("its scheme is neither http nor https"),
+        };
+        ensure!(matches!(uri.path(), "" | "/") && uri.query().is_none(), "it has a path or a query");
+        let host = uri.host().context("it lacks a host")?.to_ascii_lowercase();
+        Ok(Self { scheme, host, port: uri.port_u16().filter(|port| *port != default_port) })
+    }
+}
+
+impl std::fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl ServeConfig {
+    /// Checks what was typed and fills in the defaults.
+    ///
+    /// # Errors
+    /// The first setting that breaks its rule, by its name.
+    pub(crate) fn check(flags: ServeFlags) -> anyhow::Result<Self> {
+        let listen = flags.listen.unwrap_or_else(|| "127.0.0.1:8788".into());
+        let domain = flags.domain.unwrap_or_else(|| "pages.localhost".into());
+        let seconds = |value: Option<u64>, default| Duration::from_secs(value.unwrap_or(default));
+        Ok(Self {
+            data: flags.data.unwrap_or_else(|| ".offprint".into()),
+            listen: listen.parse().with_context(|| {
+                format!("listen: '{listen}' is not an address and a port, such as 127.0.0.1:8788")
+            })?,
+            domain: checked_domain(&domain)?,
+            public_url: flags
+                .public_url
+                .map(|url| PublicUrl::parse(&url).with_context(|| format!("public-url: '{url}'")))
+                .transpose()?,
+            file_bytes_max: positive("file-bytes-max", flags.file_bytes_max, 25 * 1024 * 1024)?,
+            files_max: positive("files-max", flags.files_max, 20_000)?,
+            project_delete_deployments_max: Some(flags.project_delete_deployments_max.unwrap_or(100))
+                .filter(|most| *most > 0),
+            admit_foreign_keys: flags.admit_foreign_keys.unwrap_or(false),
+            trust_proxy: flags.trust_proxy.unwrap_or(false),
+            blob_grace: seconds(flags.blob_grace, 3600),
+            gc_interval: Some(seconds(flags.gc_interval, 3600)).filter(|interval| !interval.is_zero()),
+            cache_bytes: flags.cache_bytes.unwrap_or(256 * 1024 * 1024),
+            shutdown_grace: seconds(flags.shutdown_grace, 30),
+            account_id: flags.account_id.map(checked_account).transpose()?,
+            bootstrap_token: flags.bootstrap_token.map(checked_token).transpose()?,
+            log: flags.log.unwrap_or_else(|| "info".into()),
+            log_format: match flags.log_format.as_deref() {
+                None | Some("text") => LogFormat::Text,
+                Some("json") => LogFormat::Json,
+                Some(other) => bail!("log-format: '{other}' is neither text nor json"),
+            },
+        })
+    }
+}
+
+fn checked_domain(domain: &str) -> anyhow::Result<String> {
+    let domain = domain.trim_start_matches('.').to_ascii_lowercase();
+    // One label is enough here (`localhost`), while a custom domain has two.
+    Hostname::parse(&format!("x.{domain}"))
+        .map(|_| domain.clone())
+        .with_context(|| format!("domain: '{domain}'"))
+}
+
+fn checked_account(id: String) -> anyhow::Result<AccountId> {
+    let hex = id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    ensure!(hex, "account-id: '{id}' is not 32 lower-case hex digits");
+    Ok(AccountId::new(id))
+}
+
+fn checked_token(token: String) -> anyhow::Result<Secret<String>> {
+    // Too short to be guessed is the operator's business; what cannot be sent in a header is ours.
+    let sendable = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+    ensure!(sendable, "bootstrap-token: it must be visible ASCII characters without blanks");
+    Ok(Secret::new(token))
+}
+
+fn positive(name: &str, value: Option<usize>, default: usize) -> anyhow::Result<usize> {
+    ensure!(value != Some(0), "{name}: 0 would refuse everything");
+    Ok(value.unwrap_or(default))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_documentation() {
+        let config = ServeConfig::check(ServeFlags::default()).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8788");
+        assert_eq!(config.domain, "pages.localhost");
+        assert_eq!(PublicUrl::of_listener(config.listen).to_string(), "http://127.0.0.1:8788");
+    }
+
+    #[test]
+    fn an_error_names_the_setting() {
+        for (flags, name) in [
+            (ServeFlags { listen: Some("8788".into()), ..Default::default() }, "listen:"),
+            (ServeFlags { domain: Some("a..b".into()), ..Default::default() }, "domain:"),
+            (ServeFlags { public_url: Some("ftp://x".into()), ..Default::default() }, "public-url:"),
+            (ServeFlags { account_id: Some("x".into()), ..Default::default() }, "account-id:"),
+            (ServeFlags { files_max: Some(0), ..Default::default() }, "files-max:"),
+            (ServeFlags { log_format: Some("xml".into()), ..Default::default() }, "log-format:"),
+        ] {
+            let error = ServeConfig::check(flags).err().expect(name);
+            assert!(error.to_string().starts_with(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_default_port_is_not_written() {
+        assert_eq!(PublicUrl::parse("https://Pages.Example:443/").unwrap().to_string(), "https://pages.example");
+        assert_eq!(PublicUrl::parse("http://[::1]:81").unwrap().to_string(), "http://[::1]:81");
+    }
+}

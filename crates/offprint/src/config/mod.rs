@@ -1,0 +1,35 @@
+//! Configuration in two layers: [`raw`] is what was typed, [`checked`] is one ready-to-use value.
+//!
+//! Flags win over `OFFPRINT_*` variables, those over `offprint.toml`, that over the defaults. This and the
+//! flags of the client commands are the only readers of the environment.
+
+pub(crate) mod checked;
+pub(crate) mod raw;
+
+pub(crate) use checked::ServeConfig;
+pub(crate) use raw::ServeFlags;
+
+use crate::cli::output;
+
+/// `offprint config check`: says what the settings come to, secrets left out.
+///
+/// # Errors
+/// The setting that breaks its rule.
+pub(crate) fn check(flags: ServeFlags) -> anyhow::Result<()> {
+    let file = flags.config.clone();
+    let config = ServeConfig::check(flags.with_file()?)?;
+    let public_url = config
+        .public_url
+        .as_ref()
+        .map_or_else(|| checked::PublicUrl::of_listener(config.listen).to_string(), ToString::to_string);
+    if let Some(file) = file {
+        output::line(format_args!("config       {}", file.display()))?;
+    }
+    output::line(format_args!("data         {}", config.data.display()))?;
+    output::line(format_args!("listen       {}", config.listen))?;
+    output::line(format_args!("public-url   {public_url}"))?;
+    output::line(format_args!("domain       {}", config.domain))?;
+    output::line(format_args!("limits       {} bytes an asset, {} assets a deployment", config.file_bytes_max, config.files_max))?;
+    output::line(format_args!("account-id   {}", config.account_id.as_ref().map_or("made at the first start", |id| id.as_str())))?;
+    output::line(format_args!("The configuration is valid."))
+}

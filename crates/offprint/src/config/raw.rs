@@ -1,0 +1,132 @@
+//! The settings exactly as typed: flags, variables and the keys of `offprint.toml`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Deserialize;
+
+/// Settings of the server. Each is a flag, an `OFFPRINT_*` variable and a key of `offprint.toml`.
+#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct ServeFlags {
+    /// Configuration file [default: offprint.toml, where it exists]
+    #[arg(long, env = "OFFPRINT_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Directory that holds everything the server remembers [default: .offprint]
+    #[arg(long, env = "OFFPRINT_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Address and port to listen on; port 0 picks a free one [default: 127.0.0.1:8788]
+    #[arg(long, env = "OFFPRINT_LISTEN", value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+
+    /// Sites answer below this domain: <project>.<domain> [default: pages.localhost]
+    #[arg(long, env = "OFFPRINT_DOMAIN", value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+
+    /// URL under which clients reach the server; its scheme and port are those of the sites
+    /// [default: http:// and the address listened on]
+    #[arg(long, env = "OFFPRINT_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+
+    /// Largest asset, in bytes [default: 26214400]
+    #[arg(long, env = "OFFPRINT_FILE_BYTES_MAX", value_name = "BYTES")]
+    pub(crate) file_bytes_max: Option<usize>,
+
+    /// Most assets in one deployment [default: 20000]
+    #[arg(long, env = "OFFPRINT_FILES_MAX", value_name = "COUNT")]
+    pub(crate) files_max: Option<usize>,
+
+    /// Most deployments a project may have and still be deleted in one call; 0 sets no limit [default: 100]
+    #[arg(long, env = "OFFPRINT_PROJECT_DELETE_DEPLOYMENTS_MAX", value_name = "COUNT")]
+    pub(crate) project_delete_deployments_max: Option<u64>,
+
+    /// Accept assets whose key is not the hash of their content
+    #[arg(long, env = "OFFPRINT_ADMIT_FOREIGN_KEYS", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) admit_foreign_keys: Option<bool>,
+
+    /// Believe X-Forwarded-Proto; only behind a proxy that sets it
+    #[arg(long, env = "OFFPRINT_TRUST_PROXY", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) trust_proxy: Option<bool>,
+
+    /// Seconds that an unused blob is kept [default: 3600]
+    #[arg(long, env = "OFFPRINT_BLOB_GRACE", value_name = "SECONDS")]
+    pub(crate) blob_grace: Option<u64>,
+
+    /// Seconds between two collections of unused blobs; 0 never collects [default: 3600]
+    #[arg(long, env = "OFFPRINT_GC_INTERVAL", value_name = "SECONDS")]
+    pub(crate) gc_interval: Option<u64>,
+
+    /// Bytes of memory for hot assets [default: 268435456]
+    #[arg(long, env = "OFFPRINT_CACHE_BYTES", value_name = "BYTES")]
+    pub(crate) cache_bytes: Option<u64>,
+
+    /// Seconds that requests in flight get to finish at shutdown [default: 30]
+    #[arg(long, env = "OFFPRINT_SHUTDOWN_GRACE", value_name = "SECONDS")]
+    pub(crate) shutdown_grace: Option<u64>,
+
+    /// Id of the first account, 32 hex digits, made where it is absent
+    #[arg(long, env = "OFFPRINT_ACCOUNT_ID", value_name = "ID")]
+    pub(crate) account_id: Option<String>,
+
+    /// Token of the first account, made where it is absent
+    #[arg(long, env = "OFFPRINT_BOOTSTRAP_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) bootstrap_token: Option<String>,
+
+    /// What to log, in the form of RUST_LOG [default: info]
+    #[arg(long, env = "OFFPRINT_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+
+    /// Log format: text or json [default: text]
+    #[arg(long, env = "OFFPRINT_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+}
+
+/// Where settings are looked for when no file is named.
+const DEFAULT_FILE: &str = "offprint.toml";
+
+impl ServeFlags {
+    /// Fills what was not typed from the configuration file.
+    ///
+    /// # Errors
+    /// A named file that cannot be read, or a file with an unknown key or a value of the wrong type.
+    pub(crate) fn with_file(self) -> anyhow::Result<Self> {
+        let path = match &self.config {
+            Some(path) => path.clone(),
+            None if Path::new(DEFAULT_FILE).exists() => DEFAULT_FILE.into(),
+            None => return Ok(self),
+        };
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+        let file: Self =
+            toml::from_str(&text).with_context(|| format!("{} is not a valid configuration", path.display()))?;
+        Ok(self.or(file))
+    }
+
+    fn or(self, file: Self) -> Self {
+        Self {
+            config: self.config,
+            data: self.data.or(file.data),
+            listen: self.listen.or(file.listen),
+            domain: self.domain.or(file.domain),
+            public_url: self.public_url.or(file.public_url),
+            file_bytes_max: self.file_bytes_max.or(file.file_bytes_max),
+            files_max: self.files_max.or(file.files_max),
+            project_delete_deployments_max: self
+                .project_delete_deployments_max
+                .or(file.project_delete_deployments_max),
+            admit_foreign_keys: self.admit_foreign_keys.or(file.admit_foreign_keys),
+            trust_proxy: self.trust_proxy.or(file.trust_proxy),
+            blob_grace: self.blob_grace.or(file.blob_grace),
+            gc_interval: self.gc_interval.or(file.gc_interval),
+            cache_bytes: self.cache_bytes.or(file.cache_bytes),
+            shutdown_grace: self.shutdown_grace.or(file.shutdown_grace),
+            account_id: self.account_id.or(file.account_id),
+            bootstrap_token: self.bootstrap_token.or(file.bootstrap_token),
+            log: self.log.or(file.log),
+            log_format: self.log_format.or(file.log_format),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What the listener answers besides sites: the Pages API, health, and a front page that says where to go.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use offprint_store::Store;
+
+/// Health and front page.
+pub(crate) fn router(store: Store, public_url: &str) -> Router {
+    let page = FRONT_PAGE.replace("{url}", public_url);
+    Router::new()
+        .route("/", get(|| async { Html(page) }))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(store)
+}
+
+/// Ready means that the store answers.
+async fn ready(State(store): State<Store>) -> impl IntoResponse {
+    match store.ping().await {
+        Ok(()) => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], "ready\n"),
+        Err(error) => {
+            tracing::error!(%error, "the store does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::CACHE_CONTROL, "no-store")], "the store does not answer\n")
+        }
+    }
+}
+
+const FRONT_PAGE: &str = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Offprint</title>
+<style>
+  :root { color-scheme: light dark; font: 17px/1.6 system-ui, sans-serif }
+  body { max-width: 42rem; margin: 12vh auto; padding: 0 1.5rem }
+  h1 { font: 500 3rem/1.1 ui-serif, Georgia, serif; letter-spacing: -.02em }
+  pre { padding: 1rem; border: 1px solid #8884; border-radius: .5rem; overflow-x: auto }
+</style>
+<h1>Pages you own.</h1>
+<p>This is an Offprint server. It speaks the Cloudflare Pages API at <code>{url}/client/v4</code>.</p>
+<pre>export CLOUDFLARE_API_BASE_URL={url}/client/v4
+export CLOUDFLARE_API_TOKEN=…
+npx wrangler pages deploy ./dist --project-name my-site</pre>
+"#;

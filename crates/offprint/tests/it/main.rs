@@ -1,0 +1,23 @@
+//! Drives the real binary over HTTP, with the clients that people use.
+//!
+//! One binary for all of it, so that it links once. The modules below `pages` are named after the paths
+//! they call; `wrangler` and `sdk` run released clients; the rest are claims that cut across.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "helpers of tests may panic, and find the installed clients through the environment"
+)]
+
+mod bad_input;
+mod compatibility;
+mod identity;
+mod pages;
+mod races;
+mod samples;
+mod sdk;
+mod support;
+mod tidy;
+mod traps;
+mod unauthorized;
+mod wrangler;

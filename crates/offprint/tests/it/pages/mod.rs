@@ -1,0 +1,4 @@
+//! The endpoints, in files named after their paths.
+
+mod assets;
+mod projects;

@@ -1,0 +1,38 @@
+//! What the tests stand on: the real server, actors that talk to it, and the released clients.
+
+mod api;
+mod form;
+mod openapi;
+mod peers;
+mod recorder;
+mod server;
+mod site;
+mod wrangler;
+
+pub(crate) use api::{Answer, Api, Call, project, projects};
+pub(crate) use form::Form;
+pub(crate) use openapi::{Operation, operations};
+pub(crate) use peers::{Peers, TestDirectory, testdata};
+pub(crate) use recorder::{Recorded, Recorder};
+pub(crate) use server::{ACCOUNT, TOKEN, TestServer};
+pub(crate) use site::{Site, asset_key, base64, finished, upload, upload_body, upload_token};
+pub(crate) use wrangler::{Release, Wrangler};
+
+use std::sync::{Arc, Mutex};
+
+/// Answers that broke the published description, gathered while a test runs and reported at its end.
+#[derive(Clone, Default)]
+pub(crate) struct Violations(Arc<Mutex<Vec<String>>>);
+
+impl Violations {
+    /// Checks one answer of the API and keeps what is wrong with it.
+    pub(crate) fn check(&self, method: &str, path: &str, status: u16, body: &[u8]) {
+        if let Err(problem) = openapi::check(method, path, status, body) {
+            self.0.lock().unwrap().push(format!("{method} {path} -> {status}: {problem}"));
+        }
+    }
+
+    fn report(&self) -> String {
+        self.0.lock().unwrap().join("\n")
+    }
+}

@@ -1,0 +1,221 @@
+//! The real binary on a free port, with a data directory of its own.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use reqwest::{Client, Response};
+use tempfile::TempDir;
+
+use super::api::{Api, Credentials};
+use super::{Recorder, Violations};
+
+/// The account that the server is started with; also the one in the captured samples.
+pub(crate) const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+/// A token with every right on [`ACCOUNT`].
+pub(crate) const TOKEN: &str = "offprint-test-token-0123456789abcdef0123";
+
+/// How long the server may take until it listens; generous, for a loaded machine.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A running server. Dropping it kills the process and fails the test when an answer broke the published
+/// description or a request panicked.
+pub(crate) struct TestServer {
+    child: Child,
+    address: SocketAddr,
+    http: Client,
+    violations: Violations,
+    settings: Vec<(String, String)>,
+    directory: Option<TempDir>,
+}
+
+impl TestServer {
+    /// A server with defaults and nothing stored.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// A server with further `OFFPRINT_*` settings.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let directory = tempfile::tempdir().unwrap();
+        Self::spawn(directory, settings, Violations::default())
+    }
+
+    /// Kills the server without warning and starts another on the same data.
+    pub(crate) fn crash_and_restart(mut self) -> Self {
+        self.kill();
+        let directory = self.directory.take().unwrap();
+        Self::spawn(directory, self.settings.clone(), self.violations.clone())
+    }
+
+    fn spawn(directory: TempDir, settings: Vec<(String, String)>, violations: Violations) -> Self {
+        let log = File::options().create(true).append(true).open(log_path(directory.path())).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_offprint"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--domain", "pages.localhost", "--data"])
+            .arg(directory.path().join("data"))
+            .current_dir(directory.path())
+            .env("OFFPRINT_ACCOUNT_ID", ACCOUNT)
+            .env("OFFPRINT_BOOTSTRAP_TOKEN", TOKEN)
+            .envs(settings.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the server binary starts");
+        let Some(address) = listening(&mut child) else {
+            let _ = child.kill();
+            panic!("the server does not listen:\n{}", read_log(directory.path()));
+        };
+        // A site must not follow its own redirects here: they are what is tested.
+        let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { child, address, http, violations, settings, directory: Some(directory) }
+    }
+
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL of the Pages API, as clients are told it.
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}/client/v4", self.address)
+    }
+
+    /// An actor with every right on the account.
+    pub(crate) fn api(&self) -> Api {
+        self.actor(Credentials::Bearer(TOKEN.into()))
+    }
+
+    /// An actor without credentials.
+    pub(crate) fn anon(&self) -> Api {
+        self.actor(Credentials::None)
+    }
+
+    /// An actor with a token of the test's choice: an API token or an upload token.
+    pub(crate) fn bearer(&self, token: &str) -> Api {
+        self.actor(Credentials::Bearer(token.into()))
+    }
+
+    /// An actor who sends `X-Auth-Email` and `X-Auth-Key`.
+    pub(crate) fn email_and_key(&self, email: &str, key: &str) -> Api {
+        self.actor(Credentials::EmailKey(email.into(), key.into()))
+    }
+
+    fn actor(&self, credentials: Credentials) -> Api {
+        Api::new(self.base_url(), self.http.clone(), credentials, self.violations.clone())
+    }
+
+    /// A relay in front of the API that notes every call and checks every answer.
+    pub(crate) async fn recorder(&self) -> Recorder {
+        Recorder::start(self.address, self.http.clone(), self.violations.clone()).await
+    }
+
+    /// GET from a site, the host as a browser would send it.
+    pub(crate) async fn site(&self, host: &str, path: &str) -> Response {
+        self.try_site(host, path).await.expect("the site answers")
+    }
+
+    /// GET from a site; the error when no answer came.
+    pub(crate) async fn try_site(&self, host: &str, path: &str) -> reqwest::Result<Response> {
+        let url = format!("http://{}{path}", self.address);
+        self.http.get(url).header("host", host).send().await
+    }
+
+    /// GET from the site that a deployment's `url` or an alias names.
+    pub(crate) async fn site_at(&self, url: &str, path: &str) -> Response {
+        let host = url.strip_prefix("http://").unwrap_or_else(|| panic!("{url} is not an http URL"));
+        self.site(host, path).await
+    }
+
+    /// The body of a GET that must answer 200.
+    pub(crate) async fn page(&self, host: &str, path: &str) -> String {
+        let response = self.site(host, path).await;
+        assert_eq!(response.status(), 200, "GET {host}{path}");
+        response.text().await.unwrap()
+    }
+
+    /// Every file below the data directory, in case a test wants to see that nothing was left.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        fn size(directory: &Path) -> u64 {
+            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+            entries
+                .map(
+                    |e| if e.path().is_dir() { size(&e.path()) } else { e.metadata().map_or(0, |m| m.len()) },
+                )
+                .sum()
+        }
+        size(&self.data().join("blobs"))
+    }
+
+    /// The data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.as_ref().unwrap().path().join("data")
+    }
+
+    /// The most memory the process has held so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// What the server has logged.
+    pub(crate) fn log(&self) -> String {
+        read_log(self.directory.as_ref().unwrap().path())
+    }
+
+    fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.kill();
+        if self.directory.is_none() {
+            return;
+        }
+        let log = self.log();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log ---\n{}", tail(&log, 60));
+            eprintln!("--- answers that break the API's description ---\n{}", self.violations.report());
+            return;
+        }
+        assert!(!log.contains("panicked at"), "the server panicked:\n{}", tail(&log, 60));
+        assert_eq!(self.violations.report(), "", "answers break the API's description");
+    }
+}
+
+/// Waits for the line that names the address, and goes on emptying the pipe behind it.
+fn listening(child: &mut Child) -> Option<SocketAddr> {
+    let stdout = child.stdout.take()?;
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if let Some(address) = line.trim().strip_prefix("listening on http://") {
+                let _ = sender.send(address.trim_end_matches('/').parse());
+            }
+        }
+    });
+    receiver.recv_timeout(START_TIMEOUT).ok()?.ok()
+}
+
+fn log_path(directory: &Path) -> PathBuf {
+    directory.join("server.log")
+}
+
+fn read_log(directory: &Path) -> String {
+    let bytes = fs::read(log_path(directory)).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}

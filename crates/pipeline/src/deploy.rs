@@ -1,0 +1,97 @@
+//! The deploy stage: compile the rules, seal, activate. The same for uploads, builds and retries.
+
+use offprint_model::deployment::LogLine;
+use offprint_model::rules::{RuleIssue, headers, redirects};
+use offprint_model::stages::{IllegalStep, StageEnd, StageName, StageStatus, Stages};
+use offprint_store::{Clock, Lease, SiteDocument, Store, StoreError, Work};
+
+/// Takes a queued deployment live.
+///
+/// # Errors
+/// A fault of ours, or the lease was lost. The stages then stand where they stood, and a later attempt
+/// resumes from there.
+pub(crate) async fn run(store: &Store, lease: &Lease) -> Result<(), StoreError> {
+    let work = store.work(lease).await?;
+    let stages = begin(work.deployment.stages).map_err(illegal)?;
+    store.set_stages(lease, stages).await?;
+    store.append_log(lease, &report(&work)).await?;
+    let sealed = store.seal(lease).await?;
+    let stages = stages.end(StageName::Deploy, StageEnd::Success, Clock::now()).map_err(illegal)?;
+    store.activate(sealed, lease, stages).await
+}
+
+/// Ends a deployment that we failed to take live too often.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn give_up(store: &Store, lease: &Lease) -> Result<(), StoreError> {
+    let work = store.work(lease).await?;
+    let line = "Error: the server could not finish this deployment; its operator finds the reason in the server's log.";
+    store.append_log(lease, &[line_now(line)]).await?;
+    let stages = begin(work.deployment.stages)
+        .and_then(|stages| stages.end(StageName::Deploy, StageEnd::Failure, Clock::now()))
+        .map_err(illegal)?;
+    store.finish_failed(lease, stages).await
+}
+
+/// Ends the wait and begins to deploy, from wherever an earlier attempt stopped.
+fn begin(stages: Stages) -> Result<Stages, IllegalStep> {
+    let now = Clock::now();
+    let stages = match stages.get(StageName::Queued).status {
+        StageStatus::Active => stages.end(StageName::Queued, StageEnd::Success, now)?,
+        _ => stages,
+    };
+    match stages.get(StageName::Deploy).status {
+        StageStatus::Active => Ok(stages),
+        _ => stages.start(StageName::Deploy, now),
+    }
+}
+
+/// A step that the rules forbid means that the stored row is not what we wrote.
+fn illegal(step: IllegalStep) -> StoreError {
+    StoreError::Corrupt(step.to_string())
+}
+
+/// What the author of the site should know of it.
+fn report(work: &Work) -> Vec<LogLine> {
+    let mut lines = vec![line_now(&format!("Deploying {} assets.", work.document.manifest.len()))];
+    lines.extend(rules(&work.document).iter().map(|text| line_now(text)));
+    if work.document.worker.is_some() {
+        lines.push(line_now(
+            "Warning: this deployment has a Worker, and this server does not run Functions yet. Requests \
+             that are routed to it are answered with status 501; assets are served.",
+        ));
+    }
+    lines
+}
+
+fn rules(document: &SiteDocument) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(text) = &document.redirects {
+        let parsed = redirects::parse(text);
+        lines.push(counted("redirect", parsed.rules.len()));
+        lines.extend(parsed.issues.iter().map(|issue| warning("_redirects", issue)));
+    }
+    if let Some(text) = &document.headers {
+        let parsed = headers::parse(text);
+        lines.push(counted("header", parsed.rules.len()));
+        lines.extend(parsed.issues.iter().map(|issue| warning("_headers", issue)));
+    }
+    lines
+}
+
+fn warning(file: &str, issue: &RuleIssue) -> String {
+    match issue.line_number {
+        Some(number) => format!("Warning: {file}, line {number}: {}", issue.message),
+        None => format!("Warning: {file}: {}", issue.message),
+    }
+}
+
+fn counted(kind: &str, count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("Parsed {count} valid {kind} rule{plural}.")
+}
+
+fn line_now(text: &str) -> LogLine {
+    LogLine { at: Clock::now(), text: text.to_owned() }
+}

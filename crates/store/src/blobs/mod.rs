@@ -1,0 +1,88 @@
+//! Blobs: bytes named by what we computed from them.
+
+mod directory;
+mod memory;
+mod sync;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use offprint_model::asset::BlobHash;
+use offprint_model::time::Timestamp;
+
+use crate::error::Result;
+
+pub use directory::Directory;
+pub use memory::Memory;
+
+/// What the methods of [`BlobStore`] return.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// A blob to be stored.
+#[derive(Clone, Debug)]
+pub struct NewBlob {
+    /// The hash of the bytes. The caller has computed it.
+    pub hash: BlobHash,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+/// A place for blobs. Contents never change, so no method can see or leave a half-written blob.
+pub trait BlobStore: Send + Sync + 'static {
+    /// Stores all of them. When it returns, each is durable and readable under its name. When it fails, some
+    /// may be; none is damaged. Storing a blob that is there is allowed, also at the same time as somebody
+    /// else, and replaces it by the same bytes atomically.
+    fn put(&self, blobs: Vec<NewBlob>) -> Answer<'_, ()>;
+
+    /// All bytes of a blob. `NotFound` when it is not there. The bytes are not hashed again.
+    fn read<'a>(&'a self, hash: &'a BlobHash) -> Answer<'a, Bytes>;
+
+    /// A blob as a file positioned at its start, and its length in bytes. `NotFound` when it is not there.
+    /// The file stays readable when the blob is removed.
+    fn open<'a>(&'a self, hash: &'a BlobHash) -> Answer<'a, (tokio::fs::File, u64)>;
+
+    /// Which of these blobs, given with their lengths, are not there in that length.
+    fn missing(&self, wanted: Vec<(BlobHash, u64)>) -> Answer<'_, Vec<BlobHash>>;
+
+    /// Removes blobs; those that are not there are passed over. Durable at some later time only: after a
+    /// crash, removed blobs may be there again.
+    fn remove(&self, hashes: Vec<BlobHash>) -> Answer<'_, ()>;
+
+    /// The blobs whose hash begins with this byte, with the time each was stored. What is put or removed
+    /// meanwhile may be listed or not.
+    fn list(&self, first_byte: u8) -> Answer<'_, Vec<StoredBlob>>;
+}
+
+/// A blob as [`BlobStore::list`] finds it.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredBlob {
+    /// Its name.
+    pub hash: BlobHash,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was stored.
+    pub stored: Timestamp,
+}
+
+/// The blobs of a store, for reading.
+#[derive(Clone)]
+pub struct Blobs(pub(crate) Arc<dyn BlobStore>);
+
+impl Blobs {
+    /// All bytes of a blob.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not there, `Io` when the disk fails.
+    pub async fn read(&self, hash: &BlobHash) -> Result<Bytes> {
+        self.0.read(hash).await
+    }
+
+    /// A blob as a file, and its length in bytes.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not there, `Io` when the disk fails.
+    pub async fn open(&self, hash: &BlobHash) -> Result<(tokio::fs::File, u64)> {
+        self.0.open(hash).await
+    }
+}

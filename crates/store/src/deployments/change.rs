@@ -1,0 +1,198 @@
+//! Deleting, retrying and rolling back.
+
+use offprint_model::config::Environment;
+use offprint_model::deployment::{Commit, Deployment};
+use offprint_model::id::DeploymentId;
+
+use super::create::{Insert, Snapshot, add_deploy};
+use super::row::{by_seq, environment_named, seal_rows};
+use crate::clock::Clock;
+use crate::db::{Row, Rows, Tx, values};
+use crate::error::{Entity, Result, StoreError};
+use crate::open::Store;
+use crate::projects::ProjectScope;
+use crate::routing::routes_changed;
+use crate::stored::stages_from_json;
+
+const FIND: &str =
+    "SELECT d.seq, d.site_id, d.build_seq, d.environment, d.label, d.branch, d.production_branch,
+        d.commit_hash, d.commit_message, d.commit_dirty, d.cause, d.stages, d.activated, d.build_config,
+        d.config, d.source, d.uses_functions, p.canonical,
+        (SELECT count(*) FROM branch_alias a WHERE a.deployment_seq = d.seq) AS aliases
+    FROM deployment d JOIN project p ON p.seq = d.project_seq
+    WHERE d.project_seq = $1 AND d.id = $2 AND d.deleted IS NULL";
+const REMOVE_ALIASES: &str = "DELETE FROM branch_alias WHERE deployment_seq = $1";
+const DROP_JOB: &str = "UPDATE job SET state = 'dropped', lease_until = 0
+    WHERE deployment_seq = $1 AND state IN ('ready', 'leased')";
+const DELETE_LOG: &str = "DELETE FROM log WHERE deployment_seq = $1";
+const END_DEPLOYS: &str = "UPDATE deploy SET completed = $2 WHERE deployment_seq = $1 AND completed IS NULL";
+/// Settings may hold secrets; a grave needs none.
+const BURY: &str = "UPDATE deployment
+    SET deleted = $2, site_id = NULL, build_config = '', config = '', source = NULL WHERE seq = $1";
+const RELEASE_SITE: &str = "UPDATE site SET released = $2
+    WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.site_id = $1)";
+const SET_CANONICAL: &str = "UPDATE project SET canonical = $2, canonical_order = $3
+    WHERE seq = $1 AND canonical_order < $3";
+const SET_BRANCH: &str = "INSERT INTO branch_alias (project_seq, label, deployment_seq, deploy_order)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (project_seq, label) DO UPDATE
+    SET deployment_seq = excluded.deployment_seq, deploy_order = excluded.deploy_order
+    WHERE branch_alias.deploy_order < excluded.deploy_order";
+
+impl Store {
+    /// Deletes a deployment. Its host answers "gone" from now on if it was ever served; work under way for
+    /// it loses its lease; its blobs go with a later collection unless others share them.
+    ///
+    /// # Errors
+    /// `NotFound(Deployment)`, `DeploymentIsLive`, and without `force` `DeploymentIsAliased`. With it the
+    /// branch alias is removed, as the real service does; no older deployment takes its place.
+    pub async fn delete_deployment(
+        &self,
+        scope: &ProjectScope,
+        id: &DeploymentId,
+        force: bool,
+    ) -> Result<()> {
+        let tx = self.db().write("delete_deployment").await?;
+        let row = find(&tx, scope, id).await?;
+        let seq: i64 = row.get("seq")?;
+        if row.get::<Option<i64>>("canonical")? == Some(seq) {
+            return Err(StoreError::DeploymentIsLive);
+        }
+        if row.get::<i64>("aliases")? > 0 && !force {
+            return Err(StoreError::DeploymentIsAliased);
+        }
+        let now = Clock::now();
+        tx.run(REMOVE_ALIASES, values![seq]).await?;
+        tx.run(DROP_JOB, values![seq]).await?;
+        tx.run(DELETE_LOG, values![seq]).await?;
+        tx.run(END_DEPLOYS, values![seq, now]).await?;
+        tx.run(BURY, values![seq, now]).await?;
+        if let Some(site) = row.get::<Option<i64>>("site_id")? {
+            tx.run(RELEASE_SITE, values![site, now]).await?;
+        }
+        if row.time_opt("activated")?.is_some() {
+            routes_changed(&tx, scope.project_name()).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Makes a new deployment of the same build with the same settings, queued.
+    ///
+    /// # Errors
+    /// `NotFound(Deployment)`.
+    pub async fn retry_deployment(&self, scope: &ProjectScope, id: &DeploymentId) -> Result<Deployment> {
+        let tx = self.db().write("retry_deployment").await?;
+        let row = find(&tx, scope, id).await?;
+        let site: Option<i64> = row.get("site_id")?;
+        let insert = Insert {
+            project_seq: scope.seq,
+            build_seq: row.get("build_seq")?,
+            site_id: site.ok_or_else(|| StoreError::Corrupt("a deployment has no site".into()))?,
+            environment: environment_named(&row.get::<String>("environment")?)?.as_str(),
+            label: row.get("label")?,
+            branch: row.get("branch")?,
+            commit: Commit {
+                hash: row.get("commit_hash")?,
+                message: row.get("commit_message")?,
+                dirty: row.get("commit_dirty")?,
+            },
+            cause: row.get("cause")?,
+            snapshot: Snapshot {
+                production_branch: row.get("production_branch")?,
+                build_config: row.get("build_config")?,
+                config: row.get("config")?,
+                source: row.get("source")?,
+            },
+            uses_functions: row.get("uses_functions")?,
+        };
+        let seq = insert.run(&tx, "retry").await?;
+        let deployment = by_seq(&tx, self.keys(), seq).await?;
+        tx.commit().await?;
+        Ok(deployment)
+    }
+
+    /// Serves an older (or newer) successful deployment again, at once and without a job: production on the
+    /// project's own host, a preview on the host of its branch. It stays until a deployment that is asked for
+    /// later comes to its end.
+    ///
+    /// # Errors
+    /// `NotFound(Deployment)`; `NotRollbackable` for one that was not successful; `Unsealed` when bytes of it
+    /// are lost.
+    pub async fn rollback(&self, scope: &ProjectScope, id: &DeploymentId) -> Result<Deployment> {
+        let sealed = find(self.db(), scope, id).await?;
+        self.check_seal(rollback_site(&sealed)?).await?;
+        let tx = self.db().write("rollback").await?;
+        // Between the seal and here it may have been deleted; its pins hold as long as it was not.
+        let row = find(&tx, scope, id).await?;
+        rollback_site(&row)?;
+        let (seq, now) = (row.get("seq")?, Clock::now());
+        let order = add_deploy(&tx, scope.seq, seq, "rollback", now, Some(now)).await?;
+        let alias = SetAlias {
+            project_seq: scope.seq,
+            environment: environment_named(&row.get::<String>("environment")?)?,
+            label: row.get("label")?,
+            deployment_seq: seq,
+            order,
+        };
+        move_alias(&tx, alias).await?;
+        routes_changed(&tx, scope.project_name()).await?;
+        let deployment = by_seq(&tx, self.keys(), seq).await?;
+        tx.commit().await?;
+        Ok(deployment)
+    }
+
+    /// Looks for every byte of a site: its rows, and unless it was sealed before, its files.
+    pub(crate) async fn check_seal(&self, site: i64) -> Result<()> {
+        let rows = seal_rows(self.db(), site).await?;
+        let mut missing = self.blob_store().missing(rows.unseen).await?;
+        // The document is read for serving anyway, and is a single file.
+        if missing.is_empty() && self.blobs().open(&rows.document).await.is_err() {
+            missing.push(rows.document);
+        }
+        match missing.first() {
+            None => Ok(()),
+            Some(first) => Err(StoreError::Unsealed { first: *first, total: missing.len() }),
+        }
+    }
+}
+
+/// An alias to be set to a deployment.
+pub(crate) struct SetAlias {
+    pub(crate) project_seq: i64,
+    pub(crate) environment: Environment,
+    pub(crate) label: String,
+    pub(crate) deployment_seq: i64,
+    /// The number of the wish behind it.
+    pub(crate) order: i64,
+}
+
+/// Points the production host or the branch's host at a deployment, unless a later wish has pointed it
+/// elsewhere. Says whether it moved.
+pub(crate) async fn move_alias(tx: &Tx, alias: SetAlias) -> Result<bool> {
+    let SetAlias { project_seq, environment, label, deployment_seq, order } = alias;
+    let moved = match environment {
+        Environment::Production => tx.run(SET_CANONICAL, values![project_seq, deployment_seq, order]).await?,
+        Environment::Preview => {
+            tx.run(SET_BRANCH, values![project_seq, label, deployment_seq, order]).await?
+        }
+    };
+    Ok(moved > 0)
+}
+
+async fn find(rows: &impl Rows, scope: &ProjectScope, id: &DeploymentId) -> Result<Row> {
+    let row = rows.one(FIND, values![scope.seq, id.as_str()]).await?;
+    row.ok_or(StoreError::NotFound(Entity::Deployment))
+}
+
+/// The site of a deployment that may be rolled back to.
+fn rollback_site(row: &Row) -> Result<i64> {
+    let stages = stages_from_json(&row.get::<String>("stages")?)?;
+    if !stages.is_terminal() {
+        return Err(StoreError::NotRollbackable("the deployment has not ended yet"));
+    }
+    if !stages.is_success() || row.time_opt("activated")?.is_none() {
+        return Err(StoreError::NotRollbackable("the deployment was not successful"));
+    }
+    let site = row.get::<Option<i64>>("site_id")?;
+    site.ok_or(StoreError::NotRollbackable("the deployment has no content"))
+}

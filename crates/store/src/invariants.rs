@@ -1,0 +1,180 @@
+//! The promises of the store as a program: for tests after every crash, and for an operator's peace of mind.
+
+use std::collections::{HashMap, HashSet};
+
+use offprint_model::asset::BlobHash;
+use offprint_model::stages::StageStatus;
+
+use crate::assets::hash_of;
+use crate::db::{Row, Rows, Tx, values};
+use crate::error::Result;
+use crate::open::Store;
+use crate::site::SiteHash;
+use crate::stored::stages_from_json;
+
+const FOREIGN_KEYS: &str = "PRAGMA foreign_key_check";
+const QUICK_CHECK: &str = "PRAGMA quick_check";
+const ALIASES: &str = "SELECT 'production of ' || p.name AS alias, d.seq, d.deleted, d.activated, s.sealed
+        FROM project p LEFT JOIN deployment d ON d.seq = p.canonical LEFT JOIN site s ON s.id = d.site_id
+        WHERE p.canonical IS NOT NULL
+    UNION ALL SELECT 'branch ' || a.label, d.seq, d.deleted, d.activated, s.sealed
+        FROM branch_alias a LEFT JOIN deployment d ON d.seq = a.deployment_seq
+        LEFT JOIN site s ON s.id = d.site_id";
+const SITES: &str = "SELECT s.id, s.hash, s.pins, s.released,
+        (SELECT count(*) FROM pin WHERE pin.site_id = s.id) AS pinned,
+        (SELECT count(*) FROM deployment d WHERE d.site_id = s.id) AS deployments FROM site s";
+const PINNED: &str =
+    "SELECT b.hash, b.size FROM pin JOIN blob b ON b.id = pin.blob_id WHERE pin.site_id = $1";
+const KEYED: &str = "SELECT DISTINCT b.hash, b.size FROM asset_key k JOIN blob b ON b.id = k.blob_id";
+const DEPLOYMENTS: &str = "SELECT d.id, d.stages, d.ended, d.activated, d.site_id,
+        j.state, j.attempt, j.worker,
+        (SELECT count(*) FROM job WHERE job.deployment_seq = d.seq) AS jobs,
+        (SELECT count(*) FROM deploy y WHERE y.deployment_seq = d.seq AND y.completed IS NULL) AS open_deploys
+    FROM deployment d LEFT JOIN job j ON j.deployment_seq = d.seq WHERE d.deleted IS NULL";
+
+/// Checks the promises and returns the broken ones, in words. Reads every pinned blob: slow for large stores.
+/// Right while the store is in use as well, except that what was deleted meanwhile may be reported.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn check_invariants(store: &Store) -> Result<Vec<String>> {
+    let mut broken = Vec::new();
+    let tx = store.db().read().await?;
+    check_database(&tx, &mut broken).await?;
+    check_aliases(&tx, &mut broken).await?;
+    check_deployments(&tx, &mut broken).await?;
+    let sites = tx.all(SITES, values![]).await?;
+    let mut seen = HashSet::new();
+    for site in &sites {
+        check_site(store, &tx, site, &mut seen, &mut broken).await?;
+    }
+    for row in tx.all(KEYED, values![]).await? {
+        check_blob(store, &row, &mut seen, &mut broken).await?;
+    }
+    drop(tx);
+    check_routes(store, &mut broken).await?;
+    Ok(broken)
+}
+
+async fn check_database(tx: &Tx, broken: &mut Vec<String>) -> Result<()> {
+    for row in tx.all(FOREIGN_KEYS, values![]).await? {
+        broken.push(format!("a row of {} refers to nothing", row.get::<String>("table")?));
+    }
+    for row in tx.all(QUICK_CHECK, values![]).await? {
+        let verdict: String = row.get("quick_check")?;
+        if verdict != "ok" {
+            broken.push(format!("the database is damaged: {verdict}"));
+        }
+    }
+    Ok(())
+}
+
+/// An alias points at a sealed deployment.
+async fn check_aliases(tx: &Tx, broken: &mut Vec<String>) -> Result<()> {
+    for row in tx.all(ALIASES, values![]).await? {
+        let alias: String = row.get("alias")?;
+        if row.get::<Option<i64>>("seq")?.is_none() || row.time_opt("deleted")?.is_some() {
+            broken.push(format!("{alias} leads to no deployment"));
+        } else if row.time_opt("activated")?.is_none() || row.time_opt("sealed")?.is_none() {
+            broken.push(format!("{alias} leads to a deployment that is not sealed and activated"));
+        }
+    }
+    Ok(())
+}
+
+/// A job for each deployment and one lease at the most; stages are legal and say what the rest says.
+async fn check_deployments(tx: &Tx, broken: &mut Vec<String>) -> Result<()> {
+    for row in tx.all(DEPLOYMENTS, values![]).await? {
+        let id: String = row.get("id")?;
+        let mut check = |holds: bool, promise: &str| {
+            if !holds {
+                broken.push(format!("deployment {id}: {promise}"));
+            }
+        };
+        let stages = stages_from_json(&row.get::<String>("stages")?)?;
+        let state = row.get::<Option<String>>("state")?.unwrap_or_default();
+        let ended = row.time_opt("ended")?.is_some();
+        let active = stages.iter().filter(|(_, stage)| stage.status == StageStatus::Active).count();
+        check(active <= 1, "one stage is active at the most");
+        check(stages.is_terminal() == ended, "it has ended when its stages have");
+        check(stages.is_success() == row.time_opt("activated")?.is_some(), "a success is activated");
+        check(row.get::<i64>("jobs")? == 1, "it has one job");
+        check((state == "done") == ended, "its job is done when it has ended");
+        check(state != "leased" || row.get::<Option<String>>("worker")?.is_some(), "a lease has a worker");
+        check(state == "ready" || row.get::<i64>("attempt")? > 0, "a claimed job has an attempt");
+        check((row.get::<i64>("open_deploys")? == 0) == ended, "its deploys are complete when it has ended");
+        check(row.get::<Option<i64>>("site_id")?.is_some(), "it has content");
+    }
+    Ok(())
+}
+
+/// A site has all its pins, its document lies within them, and every pinned blob hashes to its name.
+async fn check_site(
+    store: &Store,
+    tx: &Tx,
+    row: &Row,
+    seen: &mut HashSet<BlobHash>,
+    broken: &mut Vec<String>,
+) -> Result<()> {
+    let hash = hash_of(row.get("hash")?)?;
+    if row.get::<i64>("pins")? != row.get::<i64>("pinned")? {
+        broken.push(format!("site {hash:?} has lost pins"));
+    }
+    if (row.get::<i64>("deployments")? == 0) != row.time_opt("released")?.is_some() {
+        broken.push(format!("site {hash:?} is not let go of when it should be"));
+    }
+    let mut pinned = HashSet::new();
+    for row in tx.all(PINNED, values![row.get::<i64>("id")?]).await? {
+        pinned.insert(hash_of(row.get("hash")?)?);
+        check_blob(store, &row, seen, broken).await?;
+    }
+    match store.load_site(&SiteHash::of_document(hash)).await {
+        Err(error) => broken.push(format!("site {hash:?} cannot be read: {error}")),
+        Ok(document) => {
+            let assets = document.manifest.iter().map(|(_, asset)| asset.blob);
+            let worker = document.worker.map(|worker| worker.blob);
+            let mut all = assets.chain(worker).chain(document.functions_routing).chain([hash]);
+            if all.any(|blob| !pinned.contains(&blob)) {
+                broken.push(format!("site {hash:?} does not pin all its blobs"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A blob with a row exists and hashes to its name.
+async fn check_blob(
+    store: &Store,
+    row: &Row,
+    seen: &mut HashSet<BlobHash>,
+    broken: &mut Vec<String>,
+) -> Result<()> {
+    let hash = hash_of(row.get("hash")?)?;
+    if !seen.insert(hash) {
+        return Ok(());
+    }
+    match store.blobs().read(&hash).await {
+        Err(error) => broken.push(format!("blob {hash:?} cannot be read: {error}")),
+        Ok(bytes) if BlobHash::of(&bytes) != hash => broken.push(format!("blob {hash:?} has other bytes")),
+        Ok(bytes) if i64::try_from(bytes.len()).ok() != Some(row.get("size")?) => {
+            broken.push(format!("blob {hash:?} has another length than its row says"));
+        }
+        Ok(_) => {}
+    }
+    Ok(())
+}
+
+/// Reading the routes from a revision on gives what reading all of them gives.
+async fn check_routes(store: &Store, broken: &mut Vec<String>) -> Result<()> {
+    let all = store.routing_since(0).await?;
+    let now: HashMap<_, _> = all.projects.iter().cloned().collect();
+    let since = store.routing_since(1.min(all.revision)).await?;
+    if since.revision == all.revision && !since.full {
+        for (project, routes) in since.projects {
+            if now.get(&project).cloned().flatten() != routes {
+                broken.push(format!("the routes of {project} differ between two ways of reading them"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! The memory of Offprint: metadata in SQLite, blobs in a directory.
+//!
+//! Knows neither HTTP, nor wire shapes, nor what a stage means. [`Store`] is the door; its docs state the
+//! promises. The three receipts [`ProjectScope`], [`Lease`] and [`Sealed`] are made here and nowhere else.
+
+mod open;
+
+mod tokens;
+
+mod assets;
+mod deployments;
+mod domains;
+mod jobs;
+mod projects;
+mod routing;
+
+mod gc;
+mod operator;
+pub mod invariants;
+
+pub mod blobs;
+mod clock;
+mod crypt;
+mod db;
+mod error;
+pub mod failpoints;
+mod lock;
+mod migrate;
+mod page;
+mod site;
+mod sql;
+mod stored;
+mod wake;
+
+pub use assets::{PutReport, Upload};
+pub use blobs::Blobs;
+pub use clock::Clock;
+pub use deployments::{NewDeployment, UploadedConfiguration};
+pub use error::{Entity, Result, StoreError};
+pub use gc::Collected;
+pub use jobs::{Lease, Sealed, Work};
+pub use open::{Store, StoreOptions};
+pub use operator::SoleWorker;
+pub use page::{Listed, Page};
+pub use projects::{NewProject, ProjectScope};
+pub use routing::{ProjectRoutes, RoutingUpdate};
+pub use site::{ShortId, SiteDocument, SiteHash, WorkerKind, WorkerRef};
+pub use tokens::{Account, AccountScope, Bootstrap, Denied, Permission, Principal, Token};
+pub use wake::Wake;

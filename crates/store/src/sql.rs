@@ -1,0 +1,142 @@
+//! The statements that only SQLite understands. Another engine gets a module like this one; all other
+//! statements are shared.
+//!
+//! Sets travel as one JSON array and not as thousands of statements: each statement costs a hop to the
+//! connection's thread and back.
+
+/// That a column is in the JSON array $1.
+macro_rules! in_json {
+    ($column:literal) => {
+        concat!($column, " IN (SELECT value FROM json_each($1))")
+    };
+}
+pub(crate) use in_json;
+
+/// $1 JSON array of hashes in hex: those that have a row.
+pub(crate) const KNOWN_BLOBS: &str = "SELECT hash FROM blob
+    WHERE hash IN (SELECT unhex(value) FROM json_each($1))";
+
+/// $1 JSON array of [hash in hex, size], $2 now.
+pub(crate) const ADD_BLOBS: &str = "INSERT INTO blob (hash, size, touched)
+    SELECT unhex(value->>0), value->>1, $2 FROM json_each($1) WHERE true
+    ON CONFLICT (hash) DO UPDATE SET touched = excluded.touched";
+
+/// $1 account, $2 JSON array of [key, hash in hex, content type, verified extension or null], $3 now.
+///
+/// A key that is known to belong to its bytes is not turned to other bytes by one that is not.
+pub(crate) const ADD_KEYS: &str = "INSERT INTO asset_key
+        (account_seq, key, blob_id, content_type, verified_extension, refreshed)
+    SELECT $1, value->>0, (SELECT id FROM blob WHERE hash = unhex(value->>1)), value->>2, value->>3, $3
+        FROM json_each($2) WHERE true
+    ON CONFLICT (account_seq, key) DO UPDATE SET
+        refreshed = excluded.refreshed,
+        (blob_id, content_type, verified_extension) = (
+            SELECT excluded.blob_id, excluded.content_type, excluded.verified_extension
+            WHERE asset_key.verified_extension IS NULL OR excluded.verified_extension IS NOT NULL
+            UNION ALL
+            SELECT asset_key.blob_id, asset_key.content_type, asset_key.verified_extension
+            WHERE asset_key.verified_extension IS NOT NULL AND excluded.verified_extension IS NULL)";
+
+/// $1 account, $2 JSON array of keys: those without a row, in the order given.
+pub(crate) const MISSING_KEYS: &str = "SELECT j.value AS key FROM json_each($2) j
+    WHERE NOT EXISTS (SELECT 1 FROM asset_key k WHERE k.account_seq = $1 AND k.key = j.value)
+    ORDER BY j.key";
+
+/// $1 account, $2 JSON array of keys, $3 time: whether any of them was last refreshed before the time.
+pub(crate) const ANY_STALE_KEY: &str = "SELECT 1 AS stale FROM asset_key
+    WHERE account_seq = $1 AND key IN (SELECT value FROM json_each($2)) AND refreshed < $3 LIMIT 1";
+
+/// $1 account, $2 JSON array of keys, $3 time before which a key is stale, $4 now.
+pub(crate) const REFRESH_KEYS: &str = "UPDATE asset_key SET refreshed = $4
+    WHERE account_seq = $1 AND key IN (SELECT value FROM json_each($2)) AND refreshed < $3";
+
+/// $1 account, $2 JSON array of keys.
+pub(crate) const KEY_ROWS: &str =
+    "SELECT k.key, k.blob_id, b.hash, b.size, k.content_type, k.verified_extension
+    FROM asset_key k JOIN blob b ON b.id = k.blob_id
+    WHERE k.account_seq = $1 AND k.key IN (SELECT value FROM json_each($2))";
+
+/// $1 account, $2 JSON array of [key, blob id, extension].
+pub(crate) const VERIFY_KEYS: &str = "UPDATE asset_key SET verified_extension = j.value->>2
+    FROM json_each($2) j
+    WHERE account_seq = $1 AND asset_key.key = j.value->>0 AND blob_id = j.value->>1";
+
+/// $1 account, $2 JSON array of [key, blob id].
+pub(crate) const FORGET_KEYS: &str = "DELETE FROM asset_key WHERE account_seq = $1
+    AND (key, blob_id) IN (SELECT value->>0, value->>1 FROM json_each($2))";
+
+/// $1 site, $2 JSON array of blob ids, each once.
+pub(crate) const ADD_PINS: &str = "INSERT INTO pin (site_id, blob_id)
+    SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO NOTHING";
+
+/// $1 deployment, $2 JSON array of [time, text].
+pub(crate) const APPEND_LOG: &str = "INSERT INTO log (deployment_seq, n, at, text)
+    SELECT $1, (SELECT coalesce(max(n), 0) FROM log WHERE deployment_seq = $1) + 1 + j.key,
+        j.value->>0, j.value->>1
+    FROM json_each($2) j";
+
+/// $1 JSON array of project numbers.
+pub(crate) const DOMAINS_OF_PROJECTS: &str = "SELECT project_seq, name FROM domain
+    WHERE project_seq IN (SELECT value FROM json_each($1)) ORDER BY seq";
+
+/// $1 JSON array of deployment numbers.
+pub(crate) const BRANCH_ALIASES_OF: &str = "SELECT deployment_seq, label FROM branch_alias
+    WHERE deployment_seq IN (SELECT value FROM json_each($1)) ORDER BY deployment_seq, label";
+
+/// $1 JSON array of deployment numbers: the live ones with the active domains of their projects.
+pub(crate) const PRODUCTION_ALIASES_OF: &str = "SELECT p.canonical, m.name
+    FROM project p LEFT JOIN domain m ON m.project_seq = p.seq AND m.status = 'active'
+    WHERE p.canonical IN (SELECT value FROM json_each($1)) ORDER BY p.canonical, m.seq";
+
+/// $1 now, $2 end of the lease, $3 worker: leases the oldest job that is free or whose lease has run out.
+pub(crate) const CLAIM_JOB: &str = "UPDATE job
+    SET state = 'leased', attempt = attempt + 1, lease_until = $2, worker = $3
+    WHERE seq = (SELECT seq FROM job WHERE state IN ('ready', 'leased') AND lease_until <= $1
+                 ORDER BY seq LIMIT 1)
+    RETURNING seq, deployment_seq, deploy_seq, attempt";
+
+/// $1 time up to which a blob is old, $2 JSON array of blob ids: those that nothing holds.
+pub(crate) const UNHELD_BLOBS: &str = "SELECT b.id, b.hash, b.size FROM blob b
+    WHERE b.id IN (SELECT value FROM json_each($2)) AND b.touched <= $1
+    AND NOT EXISTS (SELECT 1 FROM pin WHERE pin.blob_id = b.id)
+    AND NOT EXISTS (SELECT 1 FROM asset_key k WHERE k.blob_id = b.id AND k.refreshed > $1)";
+
+/// $1 JSON array of blob ids.
+pub(crate) const FORGET_KEYS_OF_BLOBS: &str =
+    "DELETE FROM asset_key WHERE blob_id IN (SELECT value FROM json_each($1))";
+
+/// $1 JSON array of blob ids.
+pub(crate) const FORGET_BLOBS: &str = "DELETE FROM blob WHERE id IN (SELECT value FROM json_each($1))";
+
+// The routing table as lines of text: one row with thousands of lines is read many times faster than
+// thousands of rows. Each takes projects from $1 up to $2.
+
+/// $1 project to begin after, $2 how many: lines "project name".
+pub(crate) const ROUTED_NAMES: &str = "SELECT group_concat(seq || ' ' || name, char(10)) AS lines
+    FROM (SELECT seq, name FROM project WHERE seq > $1 ORDER BY seq LIMIT $2)";
+
+/// Lines "project site".
+pub(crate) const ROUTED_PRODUCTION: &str =
+    "SELECT group_concat(p.seq || ' ' || lower(hex(s.hash)), char(10)) AS lines
+    FROM project p JOIN deployment d ON d.seq = p.canonical JOIN site s ON s.id = d.site_id
+    WHERE p.seq BETWEEN $1 AND $2";
+
+/// Lines "project site label".
+pub(crate) const ROUTED_BRANCHES: &str =
+    "SELECT group_concat(a.project_seq || ' ' || lower(hex(s.hash)) || ' ' || a.label, char(10)) AS lines
+    FROM branch_alias a JOIN deployment d ON d.seq = a.deployment_seq JOIN site s ON s.id = d.site_id
+    WHERE a.project_seq BETWEEN $1 AND $2";
+
+/// $3, $4 the last line before; $5 how many: lines "project short-id site", the site "-" when deleted.
+pub(crate) const ROUTED_DEPLOYMENTS: &str =
+    "SELECT group_concat(project_seq || ' ' || short || ' ' || site, char(10)) AS lines
+    FROM (SELECT d.project_seq, d.short, CASE WHEN s.id IS NULL THEN '-' ELSE lower(hex(s.hash)) END AS site
+        FROM deployment d LEFT JOIN site s ON s.id = d.site_id
+        WHERE d.activated IS NOT NULL AND d.project_seq BETWEEN $1 AND $2
+            AND (d.project_seq, d.short) > ($3, $4)
+        ORDER BY d.project_seq, d.short LIMIT $5)";
+
+/// Lines "project domain".
+pub(crate) const ROUTED_DOMAINS: &str = "SELECT group_concat(project_seq || ' ' || name, char(10)) AS lines
+    FROM (SELECT project_seq, name FROM domain
+        WHERE status = 'active' AND project_seq BETWEEN $1 AND $2 ORDER BY project_seq, seq)";

@@ -1,0 +1,368 @@
+//! Accounts, API tokens, and the receipts that a token earns.
+
+use offprint_model::id::{AccountId, TokenId};
+use offprint_model::secret::Secret;
+use offprint_model::time::Timestamp;
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::db::{Row, Rows, Tx, values};
+use crate::error::{Entity, Result, StoreError};
+use crate::open::Store;
+
+const TOKEN_CHARACTERS: usize = 40;
+/// The last use of a token is noted this often at the most, in microseconds.
+const LAST_USED_STEP: i64 = 60_000_000;
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Permission {
+    /// Look at everything of the account.
+    Read,
+    /// Change it as well.
+    Write,
+}
+
+impl Permission {
+    /// The name that is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+
+    fn stored(name: &str) -> Result<Self> {
+        match name {
+            "read" => Ok(Self::Read),
+            "write" => Ok(Self::Write),
+            other => Err(StoreError::Corrupt(format!("unknown permission {other}"))),
+        }
+    }
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Its name, for people.
+    pub name: String,
+    /// The address of its owner.
+    pub email: String,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// An API token, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its id, which is not secret.
+    pub id: TokenId,
+    /// The account for which it is good.
+    pub account: AccountId,
+    /// Its name, for people.
+    pub name: String,
+    /// What it may do.
+    pub permission: Permission,
+    /// When it was made.
+    pub created: Timestamp,
+    /// From when on it is worthless.
+    pub expires: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used: Option<Timestamp>,
+}
+
+/// What [`Store::bootstrap`] found or made.
+pub struct Bootstrap {
+    /// The account.
+    pub account: AccountId,
+    /// The secret of a token that was made by this very call, to be shown once. `None` when the caller knows
+    /// it or the account had a token.
+    pub token: Option<Secret<String>>,
+}
+
+/// Who holds a token.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    token: TokenId,
+    email: String,
+    accounts: Vec<AccountId>,
+    account_seqs: Vec<i64>,
+    permission: Permission,
+    expires: Option<Timestamp>,
+}
+
+/// Why a principal gets no scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The account does not exist, or is not the token's; which one is not told.
+    #[error("the token is not for this account")]
+    UnknownAccount,
+    /// The token may only read.
+    #[error("the token may not change anything")]
+    Insufficient,
+}
+
+impl Principal {
+    /// The token's id.
+    pub const fn token_id(&self) -> &TokenId {
+        &self.token
+    }
+
+    /// The address that `X-Auth-Email` must equal.
+    pub fn email(&self) -> &str {
+        &self.email
+    }
+
+    /// What the token may do.
+    pub const fn permission(&self) -> Permission {
+        self.permission
+    }
+
+    /// From when on the token is worthless.
+    pub const fn expires(&self) -> Option<Timestamp> {
+        self.expires
+    }
+
+    /// The accounts for which the token is good.
+    pub fn accounts(&self) -> &[AccountId] {
+        &self.accounts
+    }
+
+    /// The receipt that the caller may act in the account.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn scope(&self, account: &AccountId, permission: Permission) -> Result<AccountScope, Denied> {
+        let found = self.accounts.iter().position(|candidate| candidate == account);
+        let index = found.ok_or(Denied::UnknownAccount)?;
+        if permission > self.permission {
+            return Err(Denied::Insufficient);
+        }
+        Ok(AccountScope { account: account.clone(), seq: self.account_seqs[index] })
+    }
+}
+
+/// Receipt: the caller may act in this account. Made by [`Principal::scope`] and, for a bearer of an upload
+/// token, by [`ProjectScope::account_scope`](crate::ProjectScope::account_scope).
+#[derive(Clone, Debug)]
+pub struct AccountScope {
+    pub(crate) account: AccountId,
+    pub(crate) seq: i64,
+}
+
+impl AccountScope {
+    /// The account.
+    pub const fn account(&self) -> &AccountId {
+        &self.account
+    }
+}
+
+const FIRST_ACCOUNT: &str = "SELECT seq, id FROM account ORDER BY seq LIMIT 1";
+const ACCOUNT: &str = "SELECT seq, id, name, email, created FROM account WHERE id = $1";
+const ADD_ACCOUNT: &str =
+    "INSERT INTO account (id, name, email, created) VALUES ($1, $2, $3, $4) RETURNING seq";
+const ANY_TOKEN: &str = "SELECT id FROM token WHERE account_seq = $1 LIMIT 1";
+const TOKENS_BY_LOOKUP: &str = "SELECT t.id, t.hash, t.permission, t.expires, t.last_used,
+        t.account_seq, a.id AS account, a.email
+    FROM token t JOIN account a ON a.seq = t.account_seq WHERE t.lookup = $1";
+const ADD_TOKEN: &str =
+    "INSERT INTO token (id, account_seq, name, permission, lookup, hash, created, expires)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const TOKENS: &str = "SELECT id, name, permission, created, expires, last_used FROM token
+    WHERE account_seq = $1 ORDER BY seq";
+const REVOKE: &str = "DELETE FROM token WHERE account_seq = $1 AND id = $2";
+const USED: &str = "UPDATE token SET last_used = $2 WHERE id = $1";
+
+impl Store {
+    /// Makes an account and a token where absent. Without an account id it is the store's first account, made
+    /// with a random id; without a token, one is made and returned if the account has none.
+    ///
+    /// # Errors
+    /// `Exists(Token)` when the token is another account's.
+    pub async fn bootstrap(
+        &self,
+        account: Option<AccountId>,
+        token: Option<Secret<String>>,
+        name: &str,
+        email: &str,
+    ) -> Result<Bootstrap> {
+        let tx = self.db().write("bootstrap").await?;
+        let (seq, account) = ensure_account(&tx, account, name, email).await?;
+        let mut made = None;
+        if let Some(secret) = token {
+            match find_token(&tx, &secret).await? {
+                Some(known) if known.get::<i64>("account_seq")? == seq => {}
+                Some(_) => return Err(StoreError::Exists(Entity::Token)),
+                None => drop(add_token(&tx, seq, "bootstrap", Permission::Write, None, &secret).await?),
+            }
+        } else if tx.one(ANY_TOKEN, values![seq]).await?.is_none() {
+            let secret = new_secret();
+            add_token(&tx, seq, "bootstrap", Permission::Write, None, &secret).await?;
+            made = Some(secret);
+        }
+        tx.commit().await?;
+        Ok(Bootstrap { account, token: made })
+    }
+
+    /// Who holds this token: `None` for an unknown or expired one. Only hashes are compared, in constant time.
+    pub async fn authenticate(&self, secret: &Secret<String>) -> Result<Option<Principal>> {
+        let Some(row) = find_token(self.db(), secret).await? else { return Ok(None) };
+        let now = Clock::now();
+        let expires = row.time_opt("expires")?;
+        if expires.is_some_and(|expires| expires <= now) {
+            return Ok(None);
+        }
+        let token = TokenId::new(row.get::<String>("id")?);
+        let unseen = |used: Timestamp| now.as_micros() - used.as_micros() > LAST_USED_STEP;
+        if row.time_opt("last_used")?.is_none_or(unseen) {
+            self.note_use(token.clone(), now);
+        }
+        Ok(Some(Principal {
+            token,
+            email: row.get("email")?,
+            accounts: vec![AccountId::new(row.get::<String>("account")?)],
+            account_seqs: vec![row.get("account_seq")?],
+            permission: Permission::stored(&row.get::<String>("permission")?)?,
+            expires,
+        }))
+    }
+
+    /// Notes the use of a token beside the request, which need not wait for a disk.
+    fn note_use(&self, token: TokenId, now: Timestamp) {
+        let store = self.clone();
+        tokio::spawn(async move {
+            let noted = async {
+                let tx = store.db().write("note_use").await?;
+                tx.run(USED, values![token.as_str(), now]).await?;
+                tx.commit().await
+            };
+            if let Err(error) = noted.await {
+                tracing::warn!(token.id = token.as_str(), %error, "cannot note the use of a token");
+            }
+        });
+    }
+
+    /// Makes a token. Its secret is returned this once.
+    pub async fn create_token(
+        &self,
+        scope: &AccountScope,
+        name: &str,
+        permission: Permission,
+        expires: Option<Timestamp>,
+    ) -> Result<(Token, Secret<String>)> {
+        let secret = new_secret();
+        let tx = self.db().write("create_token").await?;
+        let (id, created) = add_token(&tx, scope.seq, name, permission, expires, &secret).await?;
+        tx.commit().await?;
+        let account = scope.account.clone();
+        let token =
+            Token { id, account, name: name.to_owned(), permission, created, expires, last_used: None };
+        Ok((token, secret))
+    }
+
+    /// The account's tokens, oldest first.
+    pub async fn list_tokens(&self, scope: &AccountScope) -> Result<Vec<Token>> {
+        let rows = self.db().all(TOKENS, values![scope.seq]).await?;
+        rows.iter().map(|row| token_of(scope, row)).collect()
+    }
+
+    /// Makes a token worthless, from the next request on.
+    ///
+    /// # Errors
+    /// `NotFound(Token)`.
+    pub async fn revoke_token(&self, scope: &AccountScope, id: &TokenId) -> Result<()> {
+        let tx = self.db().write("revoke_token").await?;
+        if tx.run(REVOKE, values![scope.seq, id.as_str()]).await? == 0 {
+            return Err(StoreError::NotFound(Entity::Token));
+        }
+        tx.commit().await
+    }
+
+    /// The accounts for which a token is good.
+    pub async fn accounts(&self, principal: &Principal) -> Result<Vec<Account>> {
+        let mut accounts = Vec::new();
+        for id in &principal.accounts {
+            if let Some(row) = self.db().one(ACCOUNT, values![id.as_str()]).await? {
+                accounts.push(Account {
+                    id: id.clone(),
+                    name: row.get("name")?,
+                    email: row.get("email")?,
+                    created: row.time("created")?,
+                });
+            }
+        }
+        Ok(accounts)
+    }
+}
+
+async fn ensure_account(tx: &Tx, id: Option<AccountId>, name: &str, email: &str) -> Result<(i64, AccountId)> {
+    let found = match &id {
+        Some(id) => tx.one(ACCOUNT, values![id.as_str()]).await?,
+        None => tx.one(FIRST_ACCOUNT, values![]).await?,
+    };
+    if let Some(row) = found {
+        return Ok((row.get("seq")?, AccountId::new(row.get::<String>("id")?)));
+    }
+    let id = id.unwrap_or_else(|| AccountId::new(Uuid::new_v4().simple().to_string()));
+    let values = values![id.as_str(), name, email, Clock::now()];
+    let rows = tx.returning(ADD_ACCOUNT, values).await?;
+    let row = rows.first().ok_or_else(|| StoreError::Corrupt("an insert returned no row".into()))?;
+    Ok((row.get("seq")?, id))
+}
+
+async fn find_token(rows: &impl Rows, secret: &Secret<String>) -> Result<Option<Row>> {
+    let hash = token_hash(secret);
+    for row in rows.all(TOKENS_BY_LOOKUP, values![lookup(&hash)]).await? {
+        if bool::from(row.get::<Vec<u8>>("hash")?.as_slice().ct_eq(hash.as_slice())) {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}
+
+async fn add_token(
+    tx: &Tx,
+    account: i64,
+    name: &str,
+    permission: Permission,
+    expires: Option<Timestamp>,
+    secret: &Secret<String>,
+) -> Result<(TokenId, Timestamp)> {
+    let id = TokenId::new(Uuid::new_v4().simple().to_string());
+    let (now, hash) = (Clock::now(), token_hash(secret));
+    let permission = permission.as_str();
+    let values = values![id.as_str(), account, name, permission, lookup(&hash), hash.to_vec(), now, expires];
+    tx.run(ADD_TOKEN, values).await?;
+    Ok((id, now))
+}
+
+fn token_of(scope: &AccountScope, row: &Row) -> Result<Token> {
+    Ok(Token {
+        id: TokenId::new(row.get::<String>("id")?),
+        account: scope.account.clone(),
+        name: row.get("name")?,
+        permission: Permission::stored(&row.get::<String>("permission")?)?,
+        created: row.time("created")?,
+        expires: row.time_opt("expires")?,
+        last_used: row.time_opt("last_used")?,
+    })
+}
+
+/// A token is 40 random characters, so a plain hash of it cannot be guessed back.
+fn token_hash(secret: &Secret<String>) -> [u8; 32] {
+    blake3::derive_key("offprint store 2026 api token", secret.expose().as_bytes())
+}
+
+fn lookup(hash: &[u8; 32]) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = *hash;
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+fn new_secret() -> Secret<String> {
+    const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let character = |_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())]);
+    Secret::new((0..TOKEN_CHARACTERS).map(character).collect())
+}

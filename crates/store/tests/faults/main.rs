@@ -1,0 +1,161 @@
+//! Every step of the store fails once: the first, then the second, and so on until none is left to fail. After
+//! each the store is opened again, its promises are checked, and what was acknowledged is there.
+//!
+//! A binary of its own with one test: the countdown belongs to the process.
+
+#[path = "../support.rs"]
+mod support;
+
+use std::time::Duration;
+
+use offprint_model::deployment::Deployment;
+use offprint_model::id::DeploymentId;
+use offprint_model::name::Hostname;
+use offprint_model::project::DomainStatus;
+use offprint_store::failpoints::{disarm, fail_nth};
+use offprint_store::invariants::check_invariants;
+use offprint_store::{AccountScope, NewDeployment, ProjectScope, Result, Store, StoreError, StoreOptions};
+
+use support::{TTL, key_of, new_deployment, new_project, run, scope_of, upload};
+
+/// What the store has acknowledged.
+#[derive(Default)]
+struct Acknowledged {
+    account: bool,
+    project: bool,
+    keys: Vec<(&'static str, &'static str)>,
+    deployments: Vec<DeploymentId>,
+    live: Option<DeploymentId>,
+    /// Deleted, or perhaps so: a failed deletion may have happened.
+    perhaps_gone: Vec<DeploymentId>,
+    /// The live deployment may have been changed by a call that failed.
+    unsure: bool,
+}
+
+const FIRST: &[(&str, &str)] = &[("/index.html", "first"), ("/shared.css", "shared")];
+const SECOND: &[(&str, &str)] = &[("/index.html", "second"), ("/shared.css", "shared")];
+
+#[tokio::test]
+async fn whichever_step_fails_the_promises_hold() {
+    let mut steps = 0;
+    loop {
+        steps += 1;
+        let dir = tempfile::tempdir().unwrap();
+        let mut known = Acknowledged::default();
+        fail_nth(steps);
+        let result = life(&dir, &mut known).await;
+        let failed = disarm();
+        match (&result, &failed) {
+            (Ok(()), None) | (Err(StoreError::Injected(_)), Some(_)) => {}
+            // The use of a token is noted beside the request that uses it.
+            (Ok(()), Some(step)) if step.starts_with("store::note_use") => {}
+            (result, failed) => panic!("step {steps}, {failed:?}, became {result:?}"),
+        }
+        check(&dir, &known, &format!("step {steps}, {result:?}")).await;
+        if failed.is_none() {
+            break;
+        }
+    }
+    println!("{steps} steps");
+    assert!(steps > 80, "only {steps} steps are instrumented");
+}
+
+/// Everything that may happen to a site.
+async fn life(dir: &tempfile::TempDir, known: &mut Acknowledged) -> Result<()> {
+    let store = Store::open(StoreOptions::new(dir.path())).await?;
+    let account = scope_of(&store, "0123456789abcdef0123456789abcdef", "secret").await?;
+    known.account = true;
+    store.create_project(&account, new_project("demo")).await?;
+    known.project = true;
+    let (project, _) = lookup(&store, &account).await?;
+    store.create_project(&account, new_project("doomed")).await?;
+
+    let first = deploy(&store, &account, &project, FIRST, "main", known).await?;
+    let second = deploy(&store, &account, &project, SECOND, "main", known).await?;
+    let preview = deploy(&store, &account, &project, SECOND, "x", known).await?;
+    let host = Hostname::parse("www.example.com").expect("it is one");
+    store.add_domain(&project, &host).await?;
+    store.set_domain_status(&project, &host, DomainStatus::Active, None).await?;
+
+    known.unsure = true;
+    store.rollback(&project, &first.id).await?;
+    (known.live, known.unsure) = (Some(first.id.clone()), false);
+    let retried = store.retry_deployment(&project, &second.id).await?;
+    known.deployments.push(retried.id.clone());
+    finish(&store, known, &retried).await?;
+
+    for id in [&first.id, &preview.id] {
+        known.perhaps_gone.push(id.clone());
+        store.delete_deployment(&project, id, true).await?;
+    }
+    let doomed = offprint_model::name::ProjectName::parse("doomed").expect("it is one");
+    store.delete_project(&store.project(&account, &doomed).await?.0).await?;
+    // From here on keys may go.
+    known.keys.clear();
+    store.collect(Duration::ZERO).await?;
+    Ok(())
+}
+
+async fn lookup(store: &Store, account: &AccountScope) -> Result<(ProjectScope, offprint_model::project::Project)> {
+    store.project(account, &offprint_model::name::ProjectName::parse("demo").expect("it is one")).await
+}
+
+async fn deploy(
+    store: &Store,
+    account: &AccountScope,
+    project: &ProjectScope,
+    files: &[(&'static str, &'static str)],
+    branch: &str,
+    known: &mut Acknowledged,
+) -> Result<Deployment> {
+    let uploads = files.iter().map(|(path, text)| upload(path, text.as_bytes())).collect();
+    store.put_assets(account, uploads).await?;
+    known.keys.extend(files);
+    let worker = Some((offprint_store::WorkerKind::Script, "worker".into()));
+    let new = NewDeployment { worker, ..new_deployment(project, branch, files) };
+    let made = store.create_deployment(project, new).await?;
+    known.deployments.push(made.id.clone());
+    finish(store, known, &made).await?;
+    Ok(made)
+}
+
+async fn finish(store: &Store, known: &mut Acknowledged, made: &Deployment) -> Result<()> {
+    let lease = store.claim_job("test", TTL).await?.expect("there is a job");
+    store.renew(&lease, TTL).await?;
+    known.unsure = made.branch.as_str() == "main";
+    run(store, &lease).await?;
+    if made.branch.as_str() == "main" {
+        known.live = Some(made.id.clone());
+    }
+    known.unsure = false;
+    Ok(())
+}
+
+async fn check(dir: &tempfile::TempDir, known: &Acknowledged, step: &str) {
+    let store = Store::open(StoreOptions::new(dir.path())).await.unwrap();
+    assert_eq!(check_invariants(&store).await.unwrap(), Vec::<String>::new(), "{step}");
+    if !known.project {
+        return;
+    }
+    assert!(known.account);
+    let account = scope_of(&store, "0123456789abcdef0123456789abcdef", "secret").await.unwrap();
+    let (project, read) = lookup(&store, &account).await.unwrap();
+    let keys: Vec<_> = known.keys.iter().map(|(path, text)| key_of(path, text.as_bytes())).collect();
+    assert!(store.missing_keys(&account, &keys).await.unwrap().is_empty(), "{step}");
+    for id in &known.deployments {
+        let there = store.deployment(&project, id).await.is_ok();
+        assert!(there || known.perhaps_gone.contains(id), "{step}: an acknowledged deployment is lost");
+    }
+    assert!(known.unsure || read.canonical == known.live, "{step}: another deployment is live");
+
+    // Life goes on: what was interrupted is taken up, and the next deployment goes live.
+    let uploads = FIRST.iter().map(|(path, text)| upload(path, text.as_bytes())).collect();
+    store.put_assets(&account, uploads).await.unwrap();
+    let made = store.create_deployment(&project, new_deployment(&project, "main", FIRST)).await.unwrap();
+    while let Some(lease) = store.claim_job("test", TTL).await.unwrap() {
+        run(&store, &lease).await.unwrap();
+    }
+    assert_eq!(lookup(&store, &account).await.unwrap().1.canonical, Some(made.id), "{step}");
+    store.collect(Duration::ZERO).await.unwrap();
+    assert_eq!(check_invariants(&store).await.unwrap(), Vec::<String>::new(), "{step}, afterwards");
+}

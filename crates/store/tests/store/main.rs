@@ -1,0 +1,16 @@
+//! The store against a real database and a real directory. One binary, so that it links once.
+
+#[path = "../support.rs"]
+mod support;
+
+mod assets;
+mod blobs;
+mod collection;
+mod deployments;
+mod domains;
+mod jobs;
+mod order;
+mod projects;
+mod routing;
+mod scale;
+mod tokens;

@@ -1,0 +1,131 @@
+//! Sizes that must not hurt. Times are printed and bounded loosely: the machine is shared, and the build
+//! is not optimised. `--nocapture` shows them.
+
+use std::time::{Duration, Instant};
+
+use offprint_model::asset::{AssetKey, AssetPath};
+use offprint_store::{NewDeployment, Upload};
+
+use crate::support::{TTL, World, new_deployment, run, upload};
+
+fn uploads(count: usize, bytes: usize, salt: &str) -> (Vec<Upload>, Vec<(AssetPath, AssetKey)>) {
+    let mut uploads = Vec::with_capacity(count);
+    let mut assets = Vec::with_capacity(count);
+    for n in 0..count {
+        let path = format!("/dir{}/file{n}.html", n % 50);
+        let mut content = format!("{salt} {n} ").into_bytes();
+        content.resize(bytes.max(content.len()), b'x');
+        let upload = upload(&path, &content);
+        assets.push((AssetPath::parse(&path).unwrap(), upload.key.clone()));
+        uploads.push(upload);
+    }
+    (uploads, assets)
+}
+
+fn took(what: &str, since: Instant, most: Duration) {
+    let took = since.elapsed();
+    println!("{what}: {took:?}");
+    assert!(took < most, "{what} took {took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_files_are_durable_soon() {
+    let world = World::new().await;
+    let (batch, assets) = uploads(2000, 16 * 1024, "scale");
+    let start = Instant::now();
+    world.store.put_assets(&world.account, batch).await.unwrap();
+    took("2,000 files of 16 KiB durable", start, Duration::from_secs(20));
+    let keys: Vec<AssetKey> = assets.iter().map(|(_, key)| key.clone()).collect();
+    let start = Instant::now();
+    assert!(world.store.missing_keys(&world.account, &keys).await.unwrap().is_empty());
+    took("2,000 keys looked up", start, Duration::from_secs(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_of_twenty_thousand_is_a_few_statements() {
+    let world = World::new().await;
+    let project = world.project("demo").await;
+    let (batch, assets) = uploads(20_000, 16, "manifest");
+    let start = Instant::now();
+    world.store.put_assets(&world.account, batch).await.unwrap();
+    took("20,000 small files durable", start, Duration::from_secs(60));
+    let new = NewDeployment { assets, ..new_deployment(&project, "main", &[]) };
+    for round in ["first", "unchanged"] {
+        let start = Instant::now();
+        let made = world.store.create_deployment(&project, new.clone()).await.unwrap();
+        took(&format!("deployment of 20,000, {round}"), start, Duration::from_secs(10));
+        let lease = world.claim(&made.id).await;
+        let start = Instant::now();
+        run(&world.store, &lease).await.unwrap();
+        took(&format!("taking it live, {round}"), start, Duration::from_secs(10));
+    }
+    let first = world.store.list_deployments(&project, None, offprint_store::Page { page: 2, per_page: 1 }).await;
+    let id = first.unwrap().items[0].id.clone();
+    let start = Instant::now();
+    world.store.rollback(&project, &id).await.unwrap();
+    took("rollback of 20,000", start, Duration::from_secs(2));
+    let keys: Vec<AssetKey> = new.assets.iter().map(|(_, key)| key.clone()).collect();
+    let start = Instant::now();
+    assert!(world.store.missing_keys(&world.account, &keys).await.unwrap().is_empty());
+    took("20,000 keys looked up", start, Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn activation_is_quick_whatever_the_size() {
+    let world = World::new().await;
+    let project = world.project("demo").await;
+    let (batch, assets) = uploads(3000, 16, "activation");
+    world.store.put_assets(&world.account, batch).await.unwrap();
+    for (what, count) in [("1 asset", 1), ("3,000 assets", 3000)] {
+        let mut times = Vec::new();
+        for _ in 0..15 {
+            let new = NewDeployment { assets: assets[..count].to_vec(), ..new_deployment(&project, "main", &[]) };
+            let made = world.store.create_deployment(&project, new).await.unwrap();
+            let lease = world.claim(&made.id).await;
+            let stages = crate::support::deploying(made.stages);
+            let sealed = world.store.seal(&lease).await.unwrap();
+            let start = Instant::now();
+            world.store.activate(sealed, &lease, crate::support::succeeded(stages)).await.unwrap();
+            times.push(start.elapsed());
+        }
+        times.sort();
+        println!("activation with {what}: p50 {:?}, most {:?}", times[7], times[14]);
+        assert!(times[7] < Duration::from_millis(500));
+    }
+}
+
+/// Run by hand: `--ignored`. Making the projects takes longer than reading them.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes"]
+async fn a_hundred_thousand_projects_are_read_and_listed() {
+    let world = World::new().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for part in 0..4 {
+        let (store, account) = (world.store.clone(), world.account.clone());
+        tasks.spawn(async move {
+            for n in 0..25_000 {
+                store.create_project(&account, crate::support::new_project(&format!("p{part}-{n}"))).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    for n in 0..2000 {
+        let (project, _) = world.lookup(&format!("p0-{n}")).await;
+        world.create(&project, "main", &[("/a.html", "same")]).await;
+    }
+    while let Some(lease) = world.store.claim_job("w", TTL).await.unwrap() {
+        run(&world.store, &lease).await.unwrap();
+    }
+    for _ in 0..3 {
+        let start = Instant::now();
+        let update = world.store.routing_since(0).await.unwrap();
+        took("all routes", start, Duration::from_secs(20));
+        assert_eq!(update.projects.len(), 100_000);
+    }
+    for page in [1, 5000, 10_000] {
+        let start = Instant::now();
+        let page = offprint_store::Page { page, per_page: 10 };
+        assert_eq!(world.store.list_projects(&world.account, page).await.unwrap().items.len(), 10);
+        took(&format!("page {} of projects", page.page), start, Duration::from_secs(2));
+    }
+}

@@ -1,0 +1,192 @@
+//! A real store in a temporary directory, and short ways to say what a test does with it.
+
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use offprint_model::asset::{AssetKey, AssetPath, KeyHasher};
+use offprint_model::config::Environment;
+use offprint_model::content_type;
+use offprint_model::deployment::{Commit, Deployment, LogLine, Trigger};
+use offprint_model::id::{AccountId, DeploymentId};
+use offprint_model::name::{BranchName, ProjectName};
+use offprint_model::project::Project;
+use offprint_model::secret::Secret;
+use offprint_model::stages::{StageEnd, StageName, StageStatus, Stages};
+use offprint_store::invariants::check_invariants;
+use offprint_store::{
+    AccountScope, Clock, Lease, NewDeployment, NewProject, Permission, ProjectScope, Result, Store, StoreError,
+    StoreOptions, Upload,
+};
+
+pub(crate) const TTL: Duration = Duration::from_secs(60);
+
+/// A store with one account.
+pub(crate) struct World {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) store: Store,
+    pub(crate) account: AccountScope,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut StoreOptions)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = StoreOptions::new(dir.path());
+        change(&mut options);
+        let store = Store::open(options).await.unwrap();
+        let account = scope_of(&store, "0123456789abcdef0123456789abcdef", "secret").await.unwrap();
+        Self { dir, store, account }
+    }
+
+    pub(crate) async fn reopen(self) -> Self {
+        let Self { dir, store, account: _ } = self;
+        drop(store);
+        let store = Store::open(StoreOptions::new(dir.path())).await.unwrap();
+        let account = scope_of(&store, "0123456789abcdef0123456789abcdef", "secret").await.unwrap();
+        Self { dir, store, account }
+    }
+
+    pub(crate) async fn project(&self, name: &str) -> ProjectScope {
+        self.store.create_project(&self.account, new_project(name)).await.unwrap();
+        self.lookup(name).await.0
+    }
+
+    pub(crate) async fn lookup(&self, name: &str) -> (ProjectScope, Project) {
+        self.store.project(&self.account, &ProjectName::parse(name).unwrap()).await.unwrap()
+    }
+
+    /// Uploads the files and makes a deployment, which waits for its job.
+    pub(crate) async fn create(&self, project: &ProjectScope, branch: &str, files: &[(&str, &str)]) -> Deployment {
+        let new = self.upload(project, branch, files).await.unwrap();
+        self.store.create_deployment(project, new).await.unwrap()
+    }
+
+    pub(crate) async fn upload(
+        &self,
+        project: &ProjectScope,
+        branch: &str,
+        files: &[(&str, &str)],
+    ) -> Result<NewDeployment> {
+        let uploads = files.iter().map(|(path, text)| upload(path, text.as_bytes())).collect();
+        self.store.put_assets(&self.account, uploads).await?;
+        Ok(new_deployment(project, branch, files))
+    }
+
+    /// Makes a deployment and takes it to its end.
+    pub(crate) async fn deploy(&self, project: &ProjectScope, branch: &str, files: &[(&str, &str)]) -> Deployment {
+        let deployment = self.create(project, branch, files).await;
+        self.run_jobs().await;
+        self.store.deployment(project, &deployment.id).await.unwrap()
+    }
+
+    /// Takes all waiting jobs to their end.
+    pub(crate) async fn run_jobs(&self) {
+        while let Some(lease) = self.store.claim_job("test", TTL).await.unwrap() {
+            run(&self.store, &lease).await.unwrap();
+        }
+    }
+
+    /// Claims jobs until the one for this deployment; the others stay leased.
+    pub(crate) async fn claim(&self, id: &DeploymentId) -> Lease {
+        loop {
+            let lease = self.store.claim_job("test", TTL).await.unwrap().expect("the job is there");
+            if lease.deployment_id() == id {
+                return lease;
+            }
+        }
+    }
+
+    pub(crate) async fn live(&self, project: &ProjectScope) -> Option<DeploymentId> {
+        self.lookup(project.project_name().as_str()).await.1.canonical
+    }
+
+    pub(crate) async fn assert_sound(&self) {
+        assert_eq!(check_invariants(&self.store).await.unwrap(), Vec::<String>::new());
+    }
+}
+
+pub(crate) async fn scope_of(store: &Store, account: &str, token: &str) -> Result<AccountScope> {
+    let account = AccountId::new(account);
+    let token = Secret::new(token.to_owned());
+    store.bootstrap(Some(account.clone()), Some(token.clone()), "Test", "test@example.com").await?;
+    let principal = store.authenticate(&token).await?.expect("the token is good");
+    Ok(principal.scope(&account, Permission::Write).expect("it may write"))
+}
+
+pub(crate) fn new_project(name: &str) -> NewProject {
+    NewProject {
+        name: ProjectName::parse(name).unwrap(),
+        production_branch: branch("main"),
+        build_config: Default::default(),
+        production: Default::default(),
+        preview: Default::default(),
+        source: None,
+    }
+}
+
+pub(crate) fn branch(name: &str) -> BranchName {
+    BranchName::parse(name).unwrap()
+}
+
+pub(crate) fn key_of(path: &str, bytes: &[u8]) -> AssetKey {
+    KeyHasher::of_bytes(bytes).key(AssetPath::parse(path).unwrap().extension())
+}
+
+pub(crate) fn upload(path: &str, bytes: &[u8]) -> Upload {
+    Upload {
+        key: key_of(path, bytes),
+        bytes: Bytes::copy_from_slice(bytes),
+        content_type: content_type::of_path(path).to_owned(),
+        key_hasher: KeyHasher::of_bytes(bytes),
+    }
+}
+
+pub(crate) fn new_deployment(_: &ProjectScope, from: &str, files: &[(&str, &str)]) -> NewDeployment {
+    let asset = |(path, text): &(&str, &str)| (AssetPath::parse(path).unwrap(), key_of(path, text.as_bytes()));
+    NewDeployment {
+        environment: if from == "main" { Environment::Production } else { Environment::Preview },
+        branch: branch(from),
+        commit: Commit::default(),
+        trigger: Trigger::AdHoc,
+        assets: files.iter().map(asset).collect(),
+        headers: None,
+        redirects: None,
+        routes: None,
+        worker: None,
+        functions_routing: None,
+        configuration: None,
+    }
+}
+
+/// What the pipeline does with a direct upload, from wherever an earlier attempt stopped.
+pub(crate) async fn run(store: &Store, lease: &Lease) -> Result<(), StoreError> {
+    let work = store.work(lease).await?;
+    let stages = deploying(work.deployment.stages);
+    store.set_stages(lease, stages).await?;
+    store.append_log(lease, &[LogLine { at: Clock::now(), text: "Deploying".into() }]).await?;
+    let sealed = store.seal(lease).await?;
+    store.activate(sealed, lease, succeeded(stages)).await
+}
+
+pub(crate) fn deploying(mut stages: Stages) -> Stages {
+    if stages.get(StageName::Queued).status == StageStatus::Active {
+        stages = stages.end(StageName::Queued, StageEnd::Success, Clock::now()).unwrap();
+    }
+    match stages.get(StageName::Deploy).status {
+        StageStatus::Active => stages,
+        _ => stages.start(StageName::Deploy, Clock::now()).unwrap(),
+    }
+}
+
+pub(crate) fn succeeded(stages: Stages) -> Stages {
+    stages.end(StageName::Deploy, StageEnd::Success, Clock::now()).unwrap()
+}
+
+pub(crate) fn failed(stages: Stages) -> Stages {
+    deploying(stages).end(StageName::Deploy, StageEnd::Failure, Clock::now()).unwrap()
+}
