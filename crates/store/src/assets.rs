@@ -50,7 +50,7 @@ pub struct PutReport {
 struct Checked {
     key: AssetKey,
     content_type: String,
-    extension: Option<&'static str>,
+    extension: Option<String>,
     hash: BlobHash,
     bytes: Bytes,
 }
@@ -102,7 +102,7 @@ impl Store {
 
         let keys: Vec<_> = checked
             .iter()
-            .map(|put| (put.key.as_str(), put.hash.to_hex(), &put.content_type, put.extension))
+            .map(|put| (put.key.as_str(), put.hash.to_hex(), &put.content_type, &put.extension))
             .collect();
         let (keys, now) = (json(&keys)?, Clock::now());
         let tx = self.db().write("put_assets").await?;
@@ -164,16 +164,17 @@ fn json_of_keys(keys: &[AssetKey]) -> Result<String> {
 
 /// Hashes the bytes and looks for the extension to which the key belongs.
 fn check(uploads: Vec<Upload>) -> Vec<Checked> {
-    let mut extensions: HashMap<String, Vec<&'static str>> = HashMap::new();
+    let mut extensions: HashMap<String, Vec<String>> = HashMap::new();
     let check = |upload: Upload| {
         let candidates = extensions.entry(upload.content_type.clone()).or_insert_with(|| {
-            let mut candidates: Vec<_> = content_type::extensions_of(&upload.content_type).collect();
-            candidates.push("");
-            candidates
+            let lower = || content_type::extensions_of(&upload.content_type).map(str::to_owned);
+            // Cameras write `.JPG`.
+            let upper = lower().map(|extension| extension.to_ascii_uppercase());
+            lower().chain([String::new()]).chain(upper).collect()
         });
-        let fits = |extension: &&'static str| upload.key_hasher.key(extension) == upload.key;
+        let fits = |extension: &&String| upload.key_hasher.key(extension) == upload.key;
         Checked {
-            extension: candidates.iter().copied().find(fits),
+            extension: candidates.iter().find(fits).cloned(),
             key: upload.key,
             content_type: upload.content_type,
             hash: BlobHash::of(&upload.bytes),

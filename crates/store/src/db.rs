@@ -88,6 +88,8 @@ fn sqlite_options(path: &Path, read_only: bool) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("cache_size", "-8000")
+        // A long read can make the log grow; give the disk back afterwards.
+        .pragma("journal_size_limit", "67108864")
 }
 
 /// Something that answers queries: the readers' pool or a transaction.

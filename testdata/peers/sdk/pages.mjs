@@ -119,7 +119,7 @@ assert.equal(logs.total, logs.data.length);
 assert.equal((await method(deployments, 'rollback', first.id, ofProject)).id, first.id);
 assert.notEqual((await method(deployments, 'retry', second.id, ofProject)).id, second.id);
 await refused(NotFoundError, 8000068, deployments.tails, 'create', second.id, { ...ofProject, filters: [] });
-await refused(NotFoundError, 8000068, deployments.tails, 'delete', 'nothing', { ...ofProject, deployment_id: second.id });
+await method(deployments.tails, 'delete', 'nothing', { ...ofProject, deployment_id: second.id });
 await refused(BadRequestError, 8000035, deployments, 'delete', preview.id, ofProject);
 await method(deployments, 'delete', preview.id, { ...ofProject, force: true });
 await refused(NotFoundError, 8000009, deployments, 'get', preview.id, ofProject);

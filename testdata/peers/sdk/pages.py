@@ -145,7 +145,7 @@ retried = method(deployments.retry, second.id, **of_project)
 assert retried.id != second.id
 not_found, bad_request = cloudflare.NotFoundError, cloudflare.BadRequestError
 refused(not_found, 8000068, deployments.tails.create, second.id, filters=[{"sampling_rate": 1}], **of_project)
-refused(not_found, 8000068, deployments.tails.delete, "nothing", deployment_id=second.id, **of_project)
+method(deployments.tails.delete, "nothing", deployment_id=second.id, **of_project)
 refused(bad_request, 8000035, deployments.delete, preview.id, **of_project)
 method(deployments.delete, preview.id, force=True, **of_project)
 refused(not_found, 8000009, deployments.get, preview.id, **of_project)

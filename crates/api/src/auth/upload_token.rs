@@ -12,6 +12,7 @@ use offprint_store::ProjectScope;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ApiError, Result};
+use crate::state::Limits;
 
 const LIFETIME_S: u64 = 2 * 60 * 60;
 const LEEWAY_S: u64 = 5 * 60;
@@ -26,6 +27,8 @@ struct Claims {
     iat: u64,
     exp: u64,
     max_file_count_allowed: u64,
+    /// Ours: wrangler has its limit built in, `offprint deploy` asks the server.
+    max_file_bytes_allowed: u64,
 }
 
 /// Makes and checks upload tokens.
@@ -57,15 +60,15 @@ impl UploadTokens {
     }
 
     /// Makes a token for a project.
-    pub(crate) fn issue(&self, scope: &ProjectScope, files_max: usize, now: Timestamp) -> Result<String> {
-        self.sign(scope.account(), scope.project_id(), files_max, now)
+    pub(crate) fn issue(&self, scope: &ProjectScope, limits: &Limits, now: Timestamp) -> Result<String> {
+        self.sign(scope.account(), scope.project_id(), limits, now)
     }
 
     fn sign(
         &self,
         account: &AccountId,
         project: &ProjectId,
-        files_max: usize,
+        limits: &Limits,
         now: Timestamp,
     ) -> Result<String> {
         let iat = u64::try_from(now.as_micros() / 1_000_000).unwrap_or(0);
@@ -75,7 +78,8 @@ impl UploadTokens {
             project: project.to_string(),
             iat,
             exp: iat + LIFETIME_S,
-            max_file_count_allowed: files_max as u64,
+            max_file_count_allowed: limits.files_max as u64,
+            max_file_bytes_allowed: limits.file_bytes_max as u64,
         };
         encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(ApiError::internal)
     }
@@ -102,7 +106,8 @@ mod tests {
 
     fn token(age_s: i64) -> String {
         let now = Timestamp::from_micros(Clock::now().as_micros() - age_s * 1_000_000);
-        tokens(1).sign(&AccountId::new("a"), &ProjectId::new("p"), 7, now).unwrap()
+        let limits = Limits { files_max: 7, ..Limits::default() };
+        tokens(1).sign(&AccountId::new("a"), &ProjectId::new("p"), &limits, now).unwrap()
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) struct DeployArgs {
     directory: PathBuf,
 
     /// The project; not needed where there is only one, or wrangler.toml names it
-    #[arg(long, short, value_name = "NAME")]
+    #[arg(long, short, visible_alias = "project-name", value_name = "NAME")]
     project: Option<String>,
 
     /// Create the project if it does not exist

@@ -19,8 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to send the head of a request, and how long an idle connection is kept.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Where requests go.
 pub(crate) struct Doors {

@@ -12,6 +12,7 @@
 mod bad_input;
 mod compatibility;
 mod identity;
+mod operation;
 mod pages;
 mod races;
 mod samples;

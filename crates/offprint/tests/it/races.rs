@@ -10,7 +10,7 @@ use std::time::Duration;
 use offprint_wire::error_code::ErrorCode;
 use serde_json::{Value, json};
 
-use crate::support::{Api, Site, TestServer, finished, project, projects};
+use crate::support::{Api, Site, TestServer, project, projects, went_live};
 
 const HOST: &str = "demo.pages.localhost";
 
@@ -111,13 +111,7 @@ async fn agree(server: &TestServer, api: &Api) {
     assert_eq!(settings["canonical_deployment"]["id"], newest[0]["id"], "the newest is the live one");
     let url = newest[0]["url"].as_str().unwrap();
     let expected = server.site_at(url, "/").await.text().await.unwrap();
-    for _ in 0..100 {
-        if look(server, "/").await.to_string() == expected {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the edge does not show what is live");
+    server.shows(HOST, &expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,26 +125,16 @@ async fn a_rollback_while_deploying_leaves_one_of_the_two() {
         site.upload(&api, "demo").await;
         let deploy = async {
             let created = site.post(&api, "demo").await.ok();
-            finished(&api, "demo", created["id"].as_str().unwrap()).await
+            went_live(&api, "demo", &created, "/").await
         };
         let (deployed, back) = tokio::join!(deploy, async { api.post(&rollback).ok().await });
         assert_eq!(back["id"], first["id"]);
         let live = api.get(&project("demo", "")).ok().await["canonical_deployment"]["id"].take();
         assert!(live == first["id"] || live == deployed["id"], "{live}");
         let expected = if live == first["id"] { 0 } else { n };
-        shows(&server, expected).await;
+        server.shows(HOST, &expected.to_string()).await;
     }
     readers.finish().await;
-}
-
-async fn shows(server: &TestServer, expected: usize) {
-    for _ in 0..100 {
-        if look(server, "/").await == expected {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the edge does not show generation {expected}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use offprint_wire::error_code::ErrorCode;
 use serde_json::Value;
 
-use crate::support::{Api, TestServer, finished, project, testdata, upload_token};
+use crate::support::{Api, TestServer, project, testdata, upload_token, went_live};
 
 fn sample(name: &str, file: &str) -> Vec<u8> {
     let path = testdata("samples/wrangler-deploy").join(name).join(file);
@@ -38,9 +38,7 @@ async fn upload_assets(api: &Api) {
 async fn replay(api: &Api, name: &str) -> Value {
     let call = api.post(&project("demo", "/deployments"));
     let created = call.body(&content_type(name), sample(name, "deployment-create.body")).ok().await;
-    let done = finished(api, "demo", created["id"].as_str().unwrap()).await;
-    assert_eq!(done["latest_stage"]["status"], "success", "{name}: {done}");
-    done
+    went_live(api, "demo", &created, "/").await
 }
 
 async fn server_with_assets() -> (TestServer, Api) {
@@ -74,7 +72,11 @@ async fn captured_workers_with_routes_leave_the_rest_static() {
         assert_eq!(deployment["uses_functions"], true, "{name}");
         let url = deployment["url"].as_str().unwrap();
         assert_eq!(server.site_at(url, "/api/hello").await.status(), 501, "{name}");
-        assert_eq!(server.site_at(url, "/api/static/x").await.status(), 200, "{name}: excluded, a single page");
+        assert_eq!(
+            server.site_at(url, "/api/static/x").await.status(),
+            200,
+            "{name}: excluded, a single page"
+        );
         assert_eq!(server.site_at(url, "/about.txt").await.text().await.unwrap(), "static about\n", "{name}");
     }
 }

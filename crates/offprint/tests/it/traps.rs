@@ -9,7 +9,7 @@ use offprint_wire::error_code::ErrorCode;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Api, Form, Site, TestServer, asset_key, finished, project, projects, upload, upload_body, upload_token,
+    Api, Form, Site, TestServer, asset_key, project, projects, upload, upload_body, upload_token, went_live,
 };
 
 async fn server_with_demo() -> (TestServer, Api) {
@@ -101,8 +101,7 @@ async fn a_manifest_of_a_hundred_thousand_paths_fits_into_its_form_field() {
     let form = Form::manifest(&manifest.into());
     assert!(form.clone().finish().1.len() > 10_000_000);
     let created = api.post(&project("demo", "/deployments")).form(form).ok().await;
-    let done = finished(&api, "demo", created["id"].as_str().unwrap()).await;
-    assert_eq!(done["latest_stage"]["status"], "success");
+    went_live(&api, "demo", &created, &path(0)).await;
     assert_eq!(server.page("demo.pages.localhost", &path(99_999)).await, "same");
 }
 
@@ -258,7 +257,7 @@ async fn manifest_paths_are_raw_and_may_lack_the_slash() {
     let manifest: serde_json::Map<_, _> = paths.iter().map(entry).collect();
     let form = Form::manifest(&manifest.into());
     let created = api.post(&project("demo", "/deployments")).form(form).ok().await;
-    finished(&api, "demo", created["id"].as_str().unwrap()).await;
+    went_live(&api, "demo", &created, "/index.html").await;
     let host = "demo.pages.localhost";
     for path in
         ["/", "/sub%20dir/%C3%A4%23%3F%25.txt", "/%252e%252e.txt", "/.hidden/%E6%97%A5%E6%9C%AC%E8%AA%9E"]

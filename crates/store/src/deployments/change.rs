@@ -4,7 +4,7 @@ use offprint_model::config::Environment;
 use offprint_model::deployment::{Commit, Deployment};
 use offprint_model::id::DeploymentId;
 
-use super::create::{Insert, Snapshot, add_deploy};
+use super::insert::{Insert, Snapshot, add_deploy};
 use super::row::{by_seq, environment_named, seal_rows};
 use crate::clock::Clock;
 use crate::db::{Row, Rows, Tx, values};

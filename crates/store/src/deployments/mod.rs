@@ -9,6 +9,7 @@
 
 mod change;
 mod create;
+mod insert;
 mod row;
 
 pub use create::{NewDeployment, UploadedConfiguration};

@@ -9,7 +9,7 @@ use offprint_model::id::{DeploymentId, ProjectId};
 use offprint_model::name::{AliasLabel, BranchName, Hostname, ProjectName};
 
 use crate::assets::hash_of;
-use crate::crypt::Keys;
+use crate::crypt::{Keys, unhex};
 use crate::db::{Row, Rows, values};
 use crate::error::{Entity, Result, StoreError};
 use crate::projects::{json, preview_owner, production_owner, stored_name};
@@ -135,8 +135,6 @@ fn unknown(what: &str, name: &str) -> StoreError {
 }
 
 const SITE: &str = "SELECT id, hash, pins, sealed FROM site WHERE id = $1";
-const PINNED: &str =
-    "SELECT b.hash, b.size FROM pin JOIN blob b ON b.id = pin.blob_id WHERE pin.site_id = $1";
 const COUNT_PINNED: &str =
     "SELECT count(*) AS total FROM pin JOIN blob b ON b.id = pin.blob_id WHERE pin.site_id = $1";
 
@@ -160,11 +158,12 @@ pub(crate) async fn seal_rows(rows: &impl Rows, site_id: i64) -> Result<SealRows
         let counted = rows.one(COUNT_PINNED, values![site_id]).await?;
         counted.map(|row| row.get("total")).transpose()?.unwrap_or_default()
     } else {
-        for row in rows.all(PINNED, values![site_id]).await? {
-            unseen.push((
-                hash_of(row.get("hash")?)?,
-                u64::try_from(row.get::<i64>("size")?).unwrap_or_default(),
-            ));
+        let row = rows.one(sql::PINNED, values![site_id]).await?;
+        let pinned = row.map(|row| row.get::<String>("pinned")).transpose()?.unwrap_or_default();
+        let pinned: Vec<(&str, u64)> =
+            serde_json::from_str(&pinned).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        for (hash, size) in pinned {
+            unseen.push((hash_of(unhex(hash).unwrap_or_default())?, size));
         }
         i64::try_from(unseen.len()).unwrap_or(i64::MAX)
     };

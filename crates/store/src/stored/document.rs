@@ -136,7 +136,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn asset() -> impl Strategy<Value = (AssetPath, Asset)> {
-        ("[a-zö /]{0,8}[a-z.]{1,4}x", "[0-9a-f]{32}", any::<[u8; 32]>(), any::<u64>(), "[a-z]{1,3}/[a-z+]{0,3}")
+        (
+            "[a-zö /]{0,8}[a-z.]{1,4}x",
+            "[0-9a-f]{32}",
+            any::<[u8; 32]>(),
+            any::<u64>(),
+            "[a-z]{1,3}/[a-z+]{0,3}",
+        )
             .prop_filter_map("the path breaks a rule", |(path, key, blob, size, content_type)| {
                 let path = AssetPath::parse(&path).ok()?;
                 let key = AssetKey::parse(&key).ok()?;
@@ -203,10 +209,16 @@ mod tests {
         let asset = |path: &str, n: u8, content_type: &str| {
             let key = AssetKey::parse("e5e943f01929441dfbb0d4956a759fda").unwrap();
             let blob = BlobHash::from_bytes([n; 32]);
-            (AssetPath::parse(path).unwrap(), Asset { key, blob, size: 1 << n, content_type: content_type.into() })
+            (
+                AssetPath::parse(path).unwrap(),
+                Asset { key, blob, size: 1 << n, content_type: content_type.into() },
+            )
         };
-        let assets =
-            vec![asset("/index.html", 1, "text/html"), asset("/a b/ö.css", 40, "text/css"), asset("/x", 3, "text/html")];
+        let assets = vec![
+            asset("/index.html", 1, "text/html"),
+            asset("/a b/ö.css", 40, "text/css"),
+            asset("/x", 3, "text/html"),
+        ];
         SiteDocument {
             manifest: Manifest::new(assets).unwrap(),
             headers: Some("/*\n  X-Frame-Options: DENY\n".into()),

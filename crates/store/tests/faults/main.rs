@@ -3,7 +3,9 @@
 //!
 //! A binary of its own with one test: the countdown belongs to the process.
 
-#[path = "../support.rs"]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::time::Duration;
@@ -96,7 +98,10 @@ async fn life(dir: &tempfile::TempDir, known: &mut Acknowledged) -> Result<()> {
     Ok(())
 }
 
-async fn lookup(store: &Store, account: &AccountScope) -> Result<(ProjectScope, offprint_model::project::Project)> {
+async fn lookup(
+    store: &Store,
+    account: &AccountScope,
+) -> Result<(ProjectScope, offprint_model::project::Project)> {
     store.project(account, &offprint_model::name::ProjectName::parse("demo").expect("it is one")).await
 }
 

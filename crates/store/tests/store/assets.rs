@@ -127,7 +127,9 @@ async fn an_extension_that_the_type_does_not_tell_is_found_from_the_bytes() {
     };
     let refused = world.store.create_deployment(&project, wrong_path).await;
     assert!(matches!(refused, Err(StoreError::KeyMismatch { total: 1, .. })));
-    assert!(world.store.missing_keys(&world.account, &[key_of("/c.html", b"bytes")]).await.unwrap().is_empty());
+    assert!(
+        world.store.missing_keys(&world.account, &[key_of("/c.html", b"bytes")]).await.unwrap().is_empty()
+    );
 }
 
 #[tokio::test]

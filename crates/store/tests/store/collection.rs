@@ -100,7 +100,11 @@ async fn files_without_a_row_go() {
 #[tokio::test]
 async fn a_key_that_was_asked_for_is_kept() {
     let world = World::with(|options| options.blob_grace = Duration::from_millis(800)).await;
-    world.store.put_assets(&world.account, vec![upload("/a.html", b"a"), upload("/b.html", b"b")]).await.unwrap();
+    world
+        .store
+        .put_assets(&world.account, vec![upload("/a.html", b"a"), upload("/b.html", b"b")])
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_millis(600)).await;
     let asked = [key_of("/a.html", b"a")];
     assert!(world.store.missing_keys(&world.account, &asked).await.unwrap().is_empty());
@@ -114,7 +118,8 @@ async fn collections_and_uploads_at_once_lose_nothing() {
     let world = World::new().await;
     let project = world.project("demo").await;
     // A second handle, as that of a command beside the server.
-    let beside = offprint_store::Store::open(offprint_store::StoreOptions::new(world.dir.path())).await.unwrap();
+    let beside =
+        offprint_store::Store::open(offprint_store::StoreOptions::new(world.dir.path())).await.unwrap();
     let mut collections = tokio::task::JoinSet::new();
     for store in [world.store.clone(), beside] {
         collections.spawn(async move {

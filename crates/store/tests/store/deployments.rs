@@ -9,9 +9,7 @@ use offprint_model::name::Hostname;
 use offprint_model::project::{DomainStatus, ProjectPatch};
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageName, StageStatus};
-use offprint_store::{
-    Entity, NewDeployment, Page, StoreError, UploadedConfiguration, WorkerKind,
-};
+use offprint_store::{Entity, NewDeployment, Page, StoreError, UploadedConfiguration, WorkerKind};
 
 use crate::support::{TTL, World, key_of, new_deployment, run, upload};
 
@@ -46,7 +44,8 @@ async fn missing_assets_are_named_and_nothing_is_made() {
     let project = world.project("demo").await;
     world.store.put_assets(&world.account, vec![upload("/a.html", b"a")]).await.unwrap();
     let files: Vec<(String, String)> = (0..12).map(|n| (format!("/m{n}.html"), format!("{n}"))).collect();
-    let mut files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let mut files: Vec<(&str, &str)> =
+        files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     files.push(("/a.html", "a"));
     let refused = world.store.create_deployment(&project, new_deployment(&project, "main", &files)).await;
     match refused.map(drop) {

@@ -42,5 +42,8 @@ async fn a_project_lists_its_domains_in_the_order_they_were_added() {
         world.store.add_domain(&project, &Hostname::parse(name).unwrap()).await.unwrap();
     }
     let (_, read) = world.lookup("a").await;
-    assert_eq!(read.domains.iter().map(Hostname::as_str).collect::<Vec<_>>(), ["z.example.com", "a.example.com"]);
+    assert_eq!(
+        read.domains.iter().map(Hostname::as_str).collect::<Vec<_>>(),
+        ["z.example.com", "a.example.com"]
+    );
 }

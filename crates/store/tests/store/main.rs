@@ -1,6 +1,9 @@
 //! The store against a real database and a real directory. One binary, so that it links once.
 
-#[path = "../support.rs"]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "measurements are printed")]
+
+#[path = "../support/mod.rs"]
 mod support;
 
 mod assets;

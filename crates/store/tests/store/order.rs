@@ -100,7 +100,8 @@ async fn deploys_rollbacks_and_deletions_at_once_leave_a_sound_store() {
     for n in 0..8u32 {
         let (store, project, first) = (world.store.clone(), project.clone(), first.id.clone());
         let branch = if n % 2 == 0 { "main" } else { "x" };
-        let new = world.upload(&project, branch, &[("/a.html", &n.to_string()), ("/b.html", "b")]).await.unwrap();
+        let new =
+            world.upload(&project, branch, &[("/a.html", &n.to_string()), ("/b.html", "b")]).await.unwrap();
         tasks.spawn(async move {
             let made = store.create_deployment(&project, new).await.unwrap();
             while let Some(lease) = store.claim_job("w", crate::support::TTL).await.unwrap() {

@@ -55,7 +55,7 @@ async fn a_table_kept_up_to_date_equals_one_read_afresh() {
     world.deploy(&a, "x", &[("/a.html", "2")]).await;
     world.store.set_domain_status(&a, &host, DomainStatus::Active, None).await.unwrap();
     let (_, projects) = step().await;
-    assert_eq!(projects["a"].domains, [host.clone()]);
+    assert_eq!(projects["a"].domains, std::slice::from_ref(&host));
     assert_eq!(projects["a"].branches[0].0.as_str(), "x");
     assert_eq!(projects["a"].deployments.len(), 2);
     world.deploy(&a, "main", &[("/a.html", "3")]).await;

@@ -59,7 +59,8 @@ async fn a_manifest_of_twenty_thousand_is_a_few_statements() {
         run(&world.store, &lease).await.unwrap();
         took(&format!("taking it live, {round}"), start, Duration::from_secs(10));
     }
-    let first = world.store.list_deployments(&project, None, offprint_store::Page { page: 2, per_page: 1 }).await;
+    let first =
+        world.store.list_deployments(&project, None, offprint_store::Page { page: 2, per_page: 1 }).await;
     let id = first.unwrap().items[0].id.clone();
     let start = Instant::now();
     world.store.rollback(&project, &id).await.unwrap();
@@ -79,7 +80,8 @@ async fn activation_is_quick_whatever_the_size() {
     for (what, count) in [("1 asset", 1), ("3,000 assets", 3000)] {
         let mut times = Vec::new();
         for _ in 0..15 {
-            let new = NewDeployment { assets: assets[..count].to_vec(), ..new_deployment(&project, "main", &[]) };
+            let new =
+                NewDeployment { assets: assets[..count].to_vec(), ..new_deployment(&project, "main", &[]) };
             let made = world.store.create_deployment(&project, new).await.unwrap();
             let lease = world.claim(&made.id).await;
             let stages = crate::support::deploying(made.stages);
@@ -104,7 +106,10 @@ async fn a_hundred_thousand_projects_are_read_and_listed() {
         let (store, account) = (world.store.clone(), world.account.clone());
         tasks.spawn(async move {
             for n in 0..25_000 {
-                store.create_project(&account, crate::support::new_project(&format!("p{part}-{n}"))).await.unwrap();
+                store
+                    .create_project(&account, crate::support::new_project(&format!("p{part}-{n}")))
+                    .await
+                    .unwrap();
             }
         });
     }

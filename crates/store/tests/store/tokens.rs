@@ -26,7 +26,7 @@ async fn a_store_makes_its_first_account_and_token_once() {
     let store = Store::open(StoreOptions::new(dir.path())).await.unwrap();
     let principal = store.authenticate(&token).await.unwrap().expect("the token is good");
     assert_eq!(principal.email(), "me@example.com");
-    assert_eq!(principal.accounts(), [first.account.clone()]);
+    assert_eq!(principal.accounts(), std::slice::from_ref(&first.account));
     let accounts = store.accounts(&principal).await.unwrap();
     assert_eq!((accounts.len(), accounts[0].name.as_str()), (1, "Me"));
 }
@@ -56,11 +56,15 @@ async fn a_token_opens_its_account_with_its_permission_until_it_ends() {
 
     assert!(store.authenticate(&secret("wrong")).await.unwrap().is_none());
     let past = Timestamp::from_micros(Clock::now().as_micros() - 1);
-    let (_, expired) = store.create_token(&world.account, "old", Permission::Write, Some(past)).await.unwrap();
+    let (_, expired) =
+        store.create_token(&world.account, "old", Permission::Write, Some(past)).await.unwrap();
     assert!(store.authenticate(&expired).await.unwrap().is_none());
 
     let listed = store.list_tokens(&world.account).await.unwrap();
-    assert_eq!(listed.iter().map(|token| token.name.as_str()).collect::<Vec<_>>(), ["bootstrap", "ro", "old"]);
+    assert_eq!(
+        listed.iter().map(|token| token.name.as_str()).collect::<Vec<_>>(),
+        ["bootstrap", "ro", "old"]
+    );
     store.revoke_token(&world.account, &token.id).await.unwrap();
     assert!(store.authenticate(&value).await.unwrap().is_none());
     let again = store.revoke_token(&world.account, &TokenId::new("x")).await;

@@ -10,6 +10,6 @@ use crate::error::Result;
 use crate::state::Ctx;
 
 pub(crate) async fn handle(State(ctx): State<Ctx>, caller: InProject<Write>) -> Result<Success<UploadToken>> {
-    let jwt = ctx.upload_tokens.issue(&caller.scope, ctx.limits.files_max, Clock::now())?;
+    let jwt = ctx.upload_tokens.issue(&caller.scope, &ctx.limits, Clock::now())?;
     Ok(Success(UploadToken { jwt }))
 }

@@ -4,7 +4,7 @@ use offprint_wire::error_code::ErrorCode;
 use serde_json::{Map, Value, json};
 
 use super::{nothing_was_deployed, server_with_demo};
-use crate::support::{Api, Form, Site, TestServer, asset_key, project, upload};
+use crate::support::{Api, Form, Site, TestServer, asset_key, project, upload, went_live};
 
 async fn post(api: &Api, manifest: &Value) -> crate::support::Answer {
     api.post(&project("demo", "/deployments")).form(Form::manifest(manifest)).send().await
@@ -110,7 +110,7 @@ async fn a_key_that_is_not_its_contents_is_refused_unless_the_setting_admits_it(
     api.create_project("demo").await;
     api.post("/pages/assets/upload").json(&item).ok().await;
     let created = post(&api, &manifest).await.ok();
-    crate::support::finished(&api, "demo", created["id"].as_str().unwrap()).await;
+    went_live(&api, "demo", &created, "/a.txt").await;
     assert_eq!(server.page("demo.pages.localhost", "/a.txt").await, "not the content");
 }
 

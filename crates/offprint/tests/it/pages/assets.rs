@@ -5,7 +5,7 @@ use std::time::Duration;
 use offprint_wire::error_code::ErrorCode;
 use serde_json::json;
 
-use crate::support::{Site, TestServer, asset_key, finished, upload, upload_body, upload_token};
+use crate::support::{Site, TestServer, asset_key, upload, upload_body, upload_token, went_live};
 
 #[tokio::test]
 async fn only_what_is_missing_is_named_and_each_key_once() {
@@ -73,7 +73,7 @@ async fn an_interrupted_upload_leaves_nothing_and_is_resumed() {
 
     uploader.post("/pages/assets/upload").body("application/json", body).ok().await;
     let created = Site::new().asset("/a.txt", "a").asset("/big.bin", &big).post(&api, "demo").await.ok();
-    finished(&api, "demo", created["id"].as_str().unwrap()).await;
+    went_live(&api, "demo", &created, "/a.txt").await;
     assert_eq!(server.page("demo.pages.localhost", "/a.txt").await, "a");
 }
 

@@ -63,6 +63,12 @@ impl Api {
         self.call(Method::DELETE, path)
     }
 
+    /// The status of a GET from a site of the same server.
+    pub(crate) async fn site_status(&self, host: &str, path: &str) -> u16 {
+        let url = format!("{}{path}", self.base.trim_end_matches("/client/v4"));
+        self.http.get(url).header("host", host).send().await.unwrap().status().as_u16()
+    }
+
     /// Makes a project with production branch `main`.
     pub(crate) async fn create_project(&self, name: &str) -> Value {
         let body = serde_json::json!({ "name": name, "production_branch": "main" });

@@ -14,8 +14,8 @@ pub(crate) use form::Form;
 pub(crate) use openapi::{Operation, operations};
 pub(crate) use peers::{Peers, TestDirectory, testdata};
 pub(crate) use recorder::{Recorded, Recorder};
-pub(crate) use server::{ACCOUNT, TOKEN, TestServer};
-pub(crate) use site::{Site, asset_key, base64, finished, upload, upload_body, upload_token};
+pub(crate) use server::{ACCOUNT, TOKEN, TestServer, host_of};
+pub(crate) use site::{Site, asset_key, base64, upload, upload_body, upload_token, went_live};
 pub(crate) use wrangler::{Release, Wrangler};
 
 use std::sync::{Arc, Mutex};

@@ -12,6 +12,7 @@ use reqwest::{Client, Response};
 use tempfile::TempDir;
 
 use super::api::{Api, Credentials};
+use super::site::{EDGE_PAUSE, EDGE_TRIES};
 use super::{Recorder, Violations};
 
 /// The account that the server is started with; also the one in the captured samples.
@@ -128,8 +129,7 @@ impl TestServer {
 
     /// GET from the site that a deployment's `url` or an alias names.
     pub(crate) async fn site_at(&self, url: &str, path: &str) -> Response {
-        let host = url.strip_prefix("http://").unwrap_or_else(|| panic!("{url} is not an http URL"));
-        self.site(host, path).await
+        self.site(host_of(url), path).await
     }
 
     /// The body of a GET that must answer 200.
@@ -137,6 +137,30 @@ impl TestServer {
         let response = self.site(host, path).await;
         assert_eq!(response.status(), 200, "GET {host}{path}");
         response.text().await.unwrap()
+    }
+
+    /// Waits until the front page of a host is this text.
+    pub(crate) async fn shows(&self, host: &str, text: &str) {
+        let mut seen = String::new();
+        for _ in 0..EDGE_TRIES {
+            seen = self.site(host, "/").await.text().await.unwrap();
+            if seen == text {
+                return;
+            }
+            tokio::time::sleep(EDGE_PAUSE).await;
+        }
+        panic!("{host} shows {seen:?} and not {text:?}");
+    }
+
+    /// Waits until a site's front page answers with this status.
+    pub(crate) async fn answers(&self, host: &str, status: u16) {
+        for _ in 0..EDGE_TRIES {
+            if self.site(host, "/").await.status() == status {
+                return;
+            }
+            tokio::time::sleep(EDGE_PAUSE).await;
+        }
+        panic!("{host} does not come to answer {status}");
     }
 
     /// Every file below the data directory, in case a test wants to see that nothing was left.
@@ -169,6 +193,23 @@ impl TestServer {
         read_log(self.directory.as_ref().unwrap().path())
     }
 
+    /// Asks the server to stop, as an operator or a supervisor does.
+    pub(crate) fn ask_to_stop(&self) {
+        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+    }
+
+    /// Waits for the end of a server that was asked to stop; whether it ended well.
+    pub(crate) async fn stopped(&mut self) -> bool {
+        for _ in 0..600 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.success();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the server does not stop");
+    }
+
     fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -190,6 +231,11 @@ impl Drop for TestServer {
         assert!(!log.contains("panicked at"), "the server panicked:\n{}", tail(&log, 60));
         assert_eq!(self.violations.report(), "", "answers break the API's description");
     }
+}
+
+/// The host, with the port, of a site's URL.
+pub(crate) fn host_of(url: &str) -> &str {
+    url.strip_prefix("http://").unwrap_or_else(|| panic!("{url} is not an http URL"))
 }
 
 /// Waits for the line that names the address, and goes on emptying the pipe behind it.

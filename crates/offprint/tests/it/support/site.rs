@@ -6,7 +6,12 @@ use offprint_model::asset::{KeyHasher, extension};
 use serde_json::{Map, Value, json};
 
 use super::api::{Answer, project};
+use super::server::host_of;
 use super::{Api, Form};
+
+/// How often and after which pause to look again for what the edge is about to show: five seconds at most.
+pub(crate) const EDGE_TRIES: usize = 500;
+pub(crate) const EDGE_PAUSE: Duration = Duration::from_millis(10);
 
 /// A site about to be deployed by direct upload, as wrangler does it.
 #[derive(Clone, Default)]
@@ -56,9 +61,7 @@ impl Site {
     /// Uploads, deploys, and waits until the deployment is live.
     pub(crate) async fn deploy(&self, api: &Api, name: &str) -> Value {
         let deployment = self.start(api, name).await;
-        let done = finished(api, name, deployment["id"].as_str().unwrap()).await;
-        assert_eq!(done["latest_stage"]["status"], "success", "{done}");
-        done
+        went_live(api, name, &deployment, self.assets.first().map_or("/", |(path, _)| path)).await
     }
 
     /// Uploads the assets.
@@ -119,8 +122,23 @@ pub(crate) fn upload_body(assets: &[(&str, &[u8])]) -> Value {
     assets.iter().map(item).collect()
 }
 
+/// Waits until a deployment has succeeded and the edge knows it: the edge follows the store, a few
+/// milliseconds behind. The path is that of one of its assets.
+pub(crate) async fn went_live(api: &Api, name: &str, created: &Value, path: &str) -> Value {
+    let done = finished(api, name, created["id"].as_str().unwrap()).await;
+    assert_eq!(done["latest_stage"]["status"], "success", "{done}");
+    let host = host_of(done["url"].as_str().unwrap());
+    for _ in 0..EDGE_TRIES {
+        if api.site_status(host, path).await != 404 {
+            return done;
+        }
+        tokio::time::sleep(EDGE_PAUSE).await;
+    }
+    panic!("the edge does not come to know {host}");
+}
+
 /// Polls a deployment until it has ended, well or badly.
-pub(crate) async fn finished(api: &Api, name: &str, id: &str) -> Value {
+async fn finished(api: &Api, name: &str, id: &str) -> Value {
     for _ in 0..1500 {
         let deployment = api.get(&project(name, &format!("/deployments/{id}"))).ok().await;
         let stage = &deployment["latest_stage"];

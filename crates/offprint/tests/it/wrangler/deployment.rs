@@ -3,7 +3,7 @@
 use offprint_wire::error_code::ErrorCode;
 use serde_json::Value;
 
-use crate::support::{Release, Site, TestServer, project};
+use crate::support::{Release, Site, TestServer, host_of, project};
 
 fn id(deployment: &Value) -> &str {
     deployment["id"].as_str().unwrap()
@@ -44,7 +44,7 @@ async fn a_deployment_is_deleted_and_its_address_is_gone(release: Release) {
     api.get(&project("demo", &format!("/deployments/{}", id(&old))))
         .refused(ErrorCode::DeploymentNotFound)
         .await;
-    assert_eq!(server.site_at(old["url"].as_str().unwrap(), "/").await.status(), 410);
+    server.answers(host_of(old["url"].as_str().unwrap()), 410).await;
     assert_eq!(server.page("demo.pages.localhost", "/").await, "new");
 }
 

@@ -4,7 +4,7 @@ use offprint_wire::error_code::ErrorCode;
 use serde_json::{Value, json};
 
 use super::server_with_demo;
-use crate::support::{Api, Site, finished, project};
+use crate::support::{Api, Site, host_of, project, went_live};
 
 fn id(deployment: &Value) -> &str {
     deployment["id"].as_str().unwrap()
@@ -103,16 +103,9 @@ async fn a_rollback_serves_the_old_bytes_at_once_without_a_new_deployment() {
     let new = Site::page("new").deploy(&api, "demo").await;
     let back = api.post(&path(&old, "/rollback")).ok().await;
     assert_eq!(back["id"], old["id"]);
-    let mut page = server.site("demo.pages.localhost", "/").await;
-    for _ in 0..100 {
-        if page.headers().contains_key("x-site") {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        page = server.site("demo.pages.localhost", "/").await;
-    }
+    server.shows("demo.pages.localhost", "old").await;
+    let page = server.site("demo.pages.localhost", "/").await;
     assert_eq!(page.headers()["x-site"], "old");
-    assert_eq!(page.text().await.unwrap(), "old");
     let settings = api.get(&project("demo", "")).ok().await;
     assert_eq!(settings["canonical_deployment"]["id"], old["id"]);
     assert_eq!(listed(&api, "").await, [id(&new), id(&old)]);
@@ -129,14 +122,8 @@ async fn a_preview_can_be_rolled_back_as_well() {
     Site::page("new draft").branch("feature").deploy(&api, "demo").await;
     assert_eq!(server.page("feature.demo.pages.localhost", "/").await, "new draft");
     api.post(&path(&old, "/rollback")).ok().await;
-    for _ in 0..100 {
-        if server.page("feature.demo.pages.localhost", "/").await == "old draft" {
-            assert_eq!(server.page("demo.pages.localhost", "/").await, "live");
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("the branch still shows the newer deployment");
+    server.shows("feature.demo.pages.localhost", "old draft").await;
+    assert_eq!(server.page("demo.pages.localhost", "/").await, "live");
 }
 
 #[tokio::test]
@@ -146,9 +133,9 @@ async fn a_retry_is_a_new_deployment_of_the_same_content() {
     Site::page("new").deploy(&api, "demo").await;
     let retried = api.post(&path(&old, "/retry")).ok().await;
     assert_ne!(retried["id"], old["id"]);
-    finished(&api, "demo", id(&retried)).await;
+    went_live(&api, "demo", &retried, "/").await;
     assert_eq!(retried["deployment_trigger"]["metadata"]["commit_hash"], "0123abc");
-    assert_eq!(server.page("demo.pages.localhost", "/").await, "old");
+    server.shows("demo.pages.localhost", "old").await;
 }
 
 #[tokio::test]
@@ -194,9 +181,9 @@ async fn everything_acknowledged_survives_a_crash() {
     let draft = Site::page("draft").branch("feature").start(&api, "demo").await;
     let server = server.crash_and_restart();
     let api = server.api();
-    finished(&api, "demo", id(&draft)).await;
-    assert_eq!(server.page("demo.pages.localhost", "/").await, "live");
-    assert_eq!(server.page("feature.demo.pages.localhost", "/").await, "draft");
+    went_live(&api, "demo", &draft, "/").await;
+    server.shows("demo.pages.localhost", "live").await;
+    server.shows("feature.demo.pages.localhost", "draft").await;
     let before = api.get(&path(&old, "")).ok().await;
     assert_eq!(before["stages"], old["stages"]);
     assert_eq!(listed(&api, "?env=production").await, [id(&live), id(&old)]);

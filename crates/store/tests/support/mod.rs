@@ -16,8 +16,8 @@ use offprint_model::secret::Secret;
 use offprint_model::stages::{StageEnd, StageName, StageStatus, Stages};
 use offprint_store::invariants::check_invariants;
 use offprint_store::{
-    AccountScope, Clock, Lease, NewDeployment, NewProject, Permission, ProjectScope, Result, Store, StoreError,
-    StoreOptions, Upload,
+    AccountScope, Clock, Lease, NewDeployment, NewProject, Permission, ProjectScope, Result, Store,
+    StoreError, StoreOptions, Upload,
 };
 
 pub(crate) const TTL: Duration = Duration::from_secs(60);
@@ -61,7 +61,12 @@ impl World {
     }
 
     /// Uploads the files and makes a deployment, which waits for its job.
-    pub(crate) async fn create(&self, project: &ProjectScope, branch: &str, files: &[(&str, &str)]) -> Deployment {
+    pub(crate) async fn create(
+        &self,
+        project: &ProjectScope,
+        branch: &str,
+        files: &[(&str, &str)],
+    ) -> Deployment {
         let new = self.upload(project, branch, files).await.unwrap();
         self.store.create_deployment(project, new).await.unwrap()
     }
@@ -78,7 +83,12 @@ impl World {
     }
 
     /// Makes a deployment and takes it to its end.
-    pub(crate) async fn deploy(&self, project: &ProjectScope, branch: &str, files: &[(&str, &str)]) -> Deployment {
+    pub(crate) async fn deploy(
+        &self,
+        project: &ProjectScope,
+        branch: &str,
+        files: &[(&str, &str)],
+    ) -> Deployment {
         let deployment = self.create(project, branch, files).await;
         self.run_jobs().await;
         self.store.deployment(project, &deployment.id).await.unwrap()
@@ -147,7 +157,8 @@ pub(crate) fn upload(path: &str, bytes: &[u8]) -> Upload {
 }
 
 pub(crate) fn new_deployment(_: &ProjectScope, from: &str, files: &[(&str, &str)]) -> NewDeployment {
-    let asset = |(path, text): &(&str, &str)| (AssetPath::parse(path).unwrap(), key_of(path, text.as_bytes()));
+    let asset =
+        |(path, text): &(&str, &str)| (AssetPath::parse(path).unwrap(), key_of(path, text.as_bytes()));
     NewDeployment {
         environment: if from == "main" { Environment::Production } else { Environment::Preview },
         branch: branch(from),

@@ -1,0 +1,159 @@
+//! The rows of a new deployment, whether it was uploaded or is made again.
+
+use offprint_model::config::Environment;
+use offprint_model::deployment::Commit;
+use offprint_model::id::{DeployId, DeploymentId};
+use offprint_model::name::{AliasLabel, BranchName};
+use offprint_model::project::Project;
+use offprint_model::stages::Stages;
+use offprint_model::time::Timestamp;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::db::{Row, Rows, Tx, values};
+use crate::error::{Result, StoreError};
+use crate::open::Store;
+use crate::projects::{preview_owner, production_owner};
+use crate::site::ShortId;
+use crate::stored::{build_config_to_json, environment_to_json, source_to_json, stages_to_json};
+
+/// The settings that a deployment keeps, as JSON columns.
+pub(super) struct Snapshot {
+    pub(super) production_branch: String,
+    pub(super) build_config: String,
+    pub(super) config: String,
+    pub(super) source: Option<String>,
+}
+
+impl Snapshot {
+    pub(super) fn of(store: &Store, project: &Project, environment: Environment) -> Result<Self> {
+        let owner = match environment {
+            Environment::Production => production_owner(&project.id),
+            Environment::Preview => preview_owner(&project.id),
+        };
+        let config = project.config(environment);
+        Ok(Self {
+            production_branch: project.production_branch.as_str().to_owned(),
+            build_config: build_config_to_json(&project.build_config)?,
+            config: environment_to_json(config, store.keys(), &owner)?,
+            source: project.source.as_ref().map(source_to_json).transpose()?,
+        })
+    }
+}
+
+pub(super) const ADD_BUILD: &str =
+    "INSERT INTO build (id, project_seq, site_id, created) VALUES ($1, $2, $3, $4) RETURNING seq";
+const ADD_DEPLOYMENT: &str = "INSERT INTO deployment
+        (id, short, project_seq, build_seq, site_id, environment, branch, label, production_branch,
+        commit_hash, commit_message, commit_dirty, cause, created, modified, stages,
+        build_config, config, source, uses_functions)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17, $18, $19)
+    RETURNING seq";
+const ADD_DEPLOY: &str = "INSERT INTO deploy (id, project_seq, deployment_seq, cause, created, completed)
+    VALUES ($1, $2, $3, $4, $5, $6) RETURNING seq";
+const ADD_JOB: &str = "INSERT INTO job (deployment_seq, deploy_seq, state) VALUES ($1, $2, 'ready')";
+const NEWEST: &str = "SELECT created FROM deployment WHERE project_seq = $1 ORDER BY seq DESC LIMIT 1";
+const SHORT_TAKEN: &str = "SELECT seq FROM deployment WHERE project_seq = $1 AND short = $2";
+const LABEL_OF_BRANCH: &str =
+    "SELECT label FROM deployment WHERE project_seq = $1 AND branch = $2 ORDER BY seq DESC LIMIT 1";
+
+/// The rows of a new deployment.
+pub(super) struct Insert {
+    pub(super) project_seq: i64,
+    pub(super) build_seq: i64,
+    pub(super) site_id: i64,
+    pub(super) environment: &'static str,
+    pub(super) label: String,
+    pub(super) branch: String,
+    pub(super) commit: Commit,
+    pub(super) cause: String,
+    pub(super) snapshot: Snapshot,
+    pub(super) uses_functions: bool,
+}
+
+impl Insert {
+    /// Writes the deployment, its deploy and its job, and returns the deployment's number.
+    pub(super) async fn run(self, tx: &Tx, wish: &'static str) -> Result<i64> {
+        let (id, short) = free_id(tx, self.project_seq).await?;
+        let now = later_than_newest(tx, self.project_seq).await?;
+        let values = values![
+            id.as_str(),
+            i64::from(short.0),
+            self.project_seq,
+            self.build_seq,
+            self.site_id,
+            self.environment,
+            self.branch,
+            self.label,
+            self.snapshot.production_branch,
+            self.commit.hash,
+            self.commit.message,
+            self.commit.dirty,
+            self.cause,
+            now,
+            stages_to_json(&Stages::queued(now))?,
+            self.snapshot.build_config,
+            self.snapshot.config,
+            self.snapshot.source,
+            self.uses_functions,
+        ];
+        let seq = returned(&tx.returning(ADD_DEPLOYMENT, values).await?)?;
+        let deploy = add_deploy(tx, self.project_seq, seq, wish, now, None).await?;
+        tx.run(ADD_JOB, values![seq, deploy]).await?;
+        Ok(seq)
+    }
+}
+
+/// Writes down a wish and returns its number, by which wishes are ordered.
+pub(super) async fn add_deploy(
+    tx: &Tx,
+    project: i64,
+    deployment: i64,
+    wish: &'static str,
+    now: Timestamp,
+    completed: Option<Timestamp>,
+) -> Result<i64> {
+    let id = DeployId::new(Uuid::new_v4().to_string());
+    let rows =
+        tx.returning(ADD_DEPLOY, values![id.as_str(), project, deployment, wish, now, completed]).await?;
+    returned(&rows)
+}
+
+/// An id whose first eight digits no other deployment of the project has had: they name a host.
+async fn free_id(tx: &Tx, project: i64) -> Result<(DeploymentId, ShortId)> {
+    loop {
+        let id = DeploymentId::new(Uuid::new_v4().to_string());
+        let short = ShortId::parse(id.short());
+        let short = short.ok_or_else(|| StoreError::Corrupt("a new id does not begin with digits".into()))?;
+        if tx.one(SHORT_TAKEN, values![project, i64::from(short.0)]).await?.is_none() {
+            return Ok((id, short));
+        }
+    }
+}
+
+/// The time now, or just after the newest deployment when the clock was set back: clients sort by it.
+async fn later_than_newest(tx: &Tx, project: i64) -> Result<Timestamp> {
+    let newest = tx.one(NEWEST, values![project]).await?.map(|row| row.time("created")).transpose()?;
+    let after = newest.map_or(0, |newest| newest.as_micros().saturating_add(1));
+    Ok(Clock::now().max(Timestamp::from_micros(after)))
+}
+
+/// The host label of the branch. One without letters and digits gets a random one, and keeps it.
+pub(super) async fn label(tx: &Tx, project: i64, branch: &BranchName) -> Result<String> {
+    if let Some(label) = branch.alias() {
+        return Ok(label.as_str().to_owned());
+    }
+    match tx.one(LABEL_OF_BRANCH, values![project, branch.as_str()]).await? {
+        Some(row) => row.get("label"),
+        None => Ok(AliasLabel::nameless(&Uuid::new_v4().simple().to_string()[..10]).as_str().to_owned()),
+    }
+}
+
+pub(super) fn new_build_id() -> String {
+    Uuid::new_v4().to_string()
+}
+
+/// The number that an insert returned.
+pub(super) fn returned(rows: &[Row]) -> Result<i64> {
+    rows.first().ok_or_else(|| StoreError::Corrupt("an insert returned no row".into()))?.get("seq")
+}
