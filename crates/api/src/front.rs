@@ -34,7 +34,7 @@ pub(crate) async fn answer(inner: Router, request: Request) -> Response {
         "request",
         request.id = id.to_str().unwrap_or_default(),
         http.method = %request.method(),
-        http.route = "-",
+        http.route = field::Empty,
         http.status = field::Empty,
         duration_ms = field::Empty,
     );

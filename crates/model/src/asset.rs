@@ -108,7 +108,8 @@ impl KeyHasher {
         let mut text = vec![0; base64_simd::STANDARD.encoded_length(PIECE.min(bytes.len()))];
         for piece in bytes.chunks(PIECE) {
             let length = base64_simd::STANDARD.encoded_length(piece.len());
-            let encoded = base64_simd::STANDARD.encode(piece, base64_simd::Out::from_slice(&mut text[..length]));
+            let encoded =
+                base64_simd::STANDARD.encode(piece, base64_simd::Out::from_slice(&mut text[..length]));
             hasher.update_base64(encoded);
         }
         hasher

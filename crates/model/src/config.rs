@@ -359,7 +359,10 @@ mod tests {
         let bind = |name: &str, id: Option<&str>| {
             let fields = id.map(|id| BTreeMap::from([("namespace_id".to_owned(), Some(id.to_owned()))]));
             EnvironmentPatch {
-                bindings: BTreeMap::from([(BindingKind::Kv, Patch::Set(BTreeMap::from([(name.to_owned(), fields)])))]),
+                bindings: BTreeMap::from([(
+                    BindingKind::Kv,
+                    Patch::Set(BTreeMap::from([(name.to_owned(), fields)])),
+                )]),
                 ..Default::default()
             }
         };

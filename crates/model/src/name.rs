@@ -55,9 +55,7 @@ impl ProjectName {
             return Err(InvalidName("a project name has 1 to 58 characters"));
         }
         if !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-            return Err(InvalidName(
-                "a project name holds only lower-case letters, digits and dashes",
-            ));
+            return Err(InvalidName("a project name holds only lower-case letters, digits and dashes"));
         }
         if text.starts_with('-') || text.ends_with('-') {
             return Err(InvalidName("a project name neither begins nor ends with a dash"));

@@ -3,15 +3,13 @@
 //! Adding and removing domains is for clients of the API. Whether a domain's owner may use it on this server
 //! can also be the operator's word, where the check by name resolution cannot work.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, ensure};
 use offprint_model::name::Hostname;
 use offprint_model::project::DomainStatus;
 use offprint_store::Store;
 
 use crate::cli::output;
-use crate::config::{ServeConfig, ServeFlags};
+use crate::config::{ServeConfig, StoreFlags};
 use crate::server;
 
 /// What to do with a custom domain.
@@ -20,7 +18,7 @@ pub(crate) enum DomainCommand {
     /// List the custom domains of all projects
     List {
         #[command(flatten)]
-        store: StoreArgs,
+        store: StoreFlags,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -29,14 +27,6 @@ pub(crate) enum DomainCommand {
     Activate(DomainArgs),
     /// Stop a domain from answering, and leave it with its project
     Deactivate(DomainArgs),
-}
-
-/// Which store.
-#[derive(clap::Args)]
-pub(crate) struct StoreArgs {
-    /// The server's data directory; the server may run meanwhile
-    #[arg(long, env = "OFFPRINT_DATA", value_name = "DIR", default_value = ".offprint")]
-    data: PathBuf,
 }
 
 /// Which domain in which store.
@@ -48,7 +38,7 @@ pub(crate) struct DomainArgs {
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
     #[command(flatten)]
-    store: StoreArgs,
+    store: StoreFlags,
 }
 
 /// Runs the command.
@@ -63,10 +53,8 @@ pub(crate) async fn run(command: DomainCommand) -> anyhow::Result<()> {
     }
 }
 
-async fn open(args: StoreArgs) -> anyhow::Result<Store> {
-    ensure!(args.data.is_dir(), "{} holds no store; name the server's directory with --data", args.data.display());
-    let flags = ServeFlags { data: Some(args.data), ..Default::default() };
-    server::open_store(&ServeConfig::check(flags)?).await
+async fn open(flags: StoreFlags) -> anyhow::Result<Store> {
+    server::open_existing_store(&ServeConfig::check(flags.of_server().with_file()?)?).await
 }
 
 async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
@@ -87,11 +75,14 @@ async fn decide(args: DomainArgs, status: DomainStatus) -> anyhow::Result<()> {
     let store = open(args.store).await?;
     let mut found = store.all_domains().await?;
     found.retain(|(scope, domain)| {
-        domain.name == name && args.project.as_deref().is_none_or(|project| scope.project_name().as_str() == project)
+        domain.name == name
+            && args.project.as_deref().is_none_or(|project| scope.project_name().as_str() == project)
     });
     ensure!(found.len() < 2, "several projects have added {name}; say which with --project");
-    let (scope, _) = found.pop().with_context(|| format!("no project has added {name}; add it through the API first"))?;
-    let note = (status != DomainStatus::Active).then(|| "switched off by the operator of this server".to_owned());
+    let (scope, _) =
+        found.pop().with_context(|| format!("no project has added {name}; add it through the API first"))?;
+    let note =
+        (status != DomainStatus::Active).then(|| "switched off by the operator of this server".to_owned());
     let domain = store.set_domain_status(&scope, &name, status, note).await?;
     output::line(format_args!("{} of {} is {}.", domain.name, scope.project_name(), domain.status.as_str()))
 }

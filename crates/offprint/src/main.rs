@@ -4,8 +4,8 @@
 
 mod cli;
 mod config;
-mod gc;
 mod domain;
+mod gc;
 mod logging;
 mod server;
 mod try_site;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
-use offprint_client::deploy::{DeployOptions, Event, deploy};
+use offprint_client::deploy::{DeployOptions, Event, STORE_NAME, deploy};
 use offprint_client::{ClientOptions, ErrorKind, PagesApi, PagesClient};
 use offprint_model::name::ProjectName;
 use offprint_model::secret::Secret;
@@ -45,6 +45,7 @@ pub(crate) async fn run(args: TryArgs) -> anyhow::Result<()> {
     // The log is for people who run a server; here only what is wrong matters.
     flags.log.get_or_insert_with(|| "warn".into());
     let config = ServeConfig::check(flags)?;
+    refuse_own_store(&config.data, &args.directory)?;
     logging::start(&config.log, config.log_format)?;
 
     let (server, token) = start(config).await?;
@@ -54,6 +55,24 @@ pub(crate) async fn run(args: TryArgs) -> anyhow::Result<()> {
     announce(&server, &project, &url, &token)?;
     told_to_stop().await?;
     server.shutdown().await;
+    Ok(())
+}
+
+/// The store holds keys and tokens: a site with it inside would publish them. The usual place is left out of
+/// every deployment, another one cannot be.
+fn refuse_own_store(data: &Path, directory: &Path) -> anyhow::Result<()> {
+    let directory = directory.canonicalize()?;
+    let data = std::path::absolute(data)?;
+    // What is not there yet has no canonical path, but its parent may.
+    let known =
+        data.ancestors().find_map(|part| Some((part.canonicalize().ok()?, data.strip_prefix(part).ok()?)));
+    let data = known.map_or_else(|| data.clone(), |(real, rest)| real.join(rest));
+    let inside = data.strip_prefix(&directory).is_ok_and(|rest| !rest.iter().any(|part| part == STORE_NAME));
+    ensure!(
+        !inside && !directory.starts_with(&data),
+        "{} is the store of the server and would be published; choose another with --data, or another folder",
+        data.display()
+    );
     Ok(())
 }
 
@@ -108,10 +127,7 @@ async fn publish(client: &PagesClient, project: &ProjectName, directory: &Path) 
         }
     };
     let deployed = deploy(&session, options, Arc::new(warn)).await?;
-    output::note(format_args!(
-        "Deployed {} assets, {} of them new.",
-        deployed.assets, deployed.uploaded
-    ));
+    output::note(format_args!("Deployed {} assets, {} of them new.", deployed.assets, deployed.uploaded));
     Ok(deployed.deployment.url)
 }
 

@@ -24,12 +24,7 @@ pub struct PipelineOptions {
 
 impl Default for PipelineOptions {
     fn default() -> Self {
-        Self {
-            workers: 2,
-            lease_ttl: Duration::from_secs(30),
-            idle: Duration::from_secs(1),
-            attempts_max: 5,
-        }
+        Self { workers: 2, lease_ttl: Duration::from_secs(30), idle: Duration::from_secs(1), attempts_max: 5 }
     }
 }
 

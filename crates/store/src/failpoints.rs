@@ -1,6 +1,6 @@
-//! Failures on demand, for tests: every step of the store that writes passes through [`step`] or [`point`].
+//! Failures on demand, for tests: every step of the store that writes passes through `step` or `point`.
 //!
-//! Without the feature `failpoints` both are empty. With it, a step fails when [`fail_nth`] has counted
+//! Without the feature `failpoints` both are empty. With it, a step fails when `fail_nth` has counted
 //! down to it, or when the failpoint `store::<operation>::<number>` of the crate `fail` says so.
 
 #[cfg(feature = "failpoints")]

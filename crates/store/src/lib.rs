@@ -15,8 +15,8 @@ mod projects;
 mod routing;
 
 mod gc;
-mod operator;
 pub mod invariants;
+mod operator;
 
 pub mod blobs;
 mod clock;

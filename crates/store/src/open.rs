@@ -1,7 +1,7 @@
 //! The store as a whole, and its opening.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,11 +54,17 @@ struct Shared {
     collection: CollectionLock,
 }
 
+const DATABASE_FILE: &str = "offprint.db";
 const KEY_ID: &str = "SELECT v FROM setting WHERE k = 'secret_key_id'";
 const REMEMBER_KEY_ID: &str = "INSERT INTO setting (k, v) VALUES ('secret_key_id', $1)";
 const PING: &str = "SELECT value FROM counter WHERE name = 'routing'";
 
 impl Store {
+    /// Whether a data directory holds a store; an operator's mistyped one should not become one.
+    pub fn exists(data: &Path) -> bool {
+        data.join(DATABASE_FILE).is_file()
+    }
+
     /// Opens the store in a data directory, making it when absent and bringing its schema up to date.
     ///
     /// # Errors
@@ -90,7 +96,7 @@ impl Store {
     }
 
     async fn assemble(options: StoreOptions, keys: Keys, blobs: Arc<dyn BlobStore>) -> Result<Self> {
-        let db = Db::open(&options.data.join("offprint.db")).await?;
+        let db = Db::open(&options.data.join(DATABASE_FILE)).await?;
         migrate(&db).await?;
         check_key(&db, &keys).await?;
         let collection = CollectionLock::new(options.data.join("gc.lock"));

@@ -12,7 +12,8 @@ use crate::lock::blocking;
 use crate::open::Store;
 use crate::projects::ProjectScope;
 
-const ALL_DOMAINS: &str = "SELECT m.id, m.name, m.status, m.error, m.created, a.id AS account, p.id AS project
+const ALL_DOMAINS: &str =
+    "SELECT m.id, m.name, m.status, m.error, m.created, a.id AS account, p.id AS project
     FROM domain m JOIN project p ON p.seq = m.project_seq JOIN account a ON a.seq = p.account_seq
     ORDER BY m.name, m.seq";
 const END_LEASES: &str = "UPDATE job SET lease_until = 0 WHERE state = 'leased' AND lease_until > 0";

@@ -97,22 +97,13 @@ pub struct Membership {
     pub id: String,
     /// Always `accepted`.
     pub status: String,
-    /// The account.
-    pub account: MembershipAccount,
+    /// The account, whole: the Python SDK wants its type.
+    pub account: Account,
     /// Names of roles; `whoami --account` prints them.
     pub roles: Vec<String>,
     /// Nothing reads it.
     #[serde(default)]
     pub permissions: Permissions,
-}
-
-/// The account of a membership.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MembershipAccount {
-    /// 32 hex digits.
-    pub id: String,
-    /// Its name.
-    pub name: String,
 }
 
 /// An empty object.
@@ -121,7 +112,7 @@ pub struct Permissions {}
 
 impl Membership {
     /// The membership in an account.
-    pub fn new(account: MembershipAccount, role: &str) -> Self {
+    pub fn new(account: Account, role: &str) -> Self {
         Self {
             id: account.id.clone(),
             status: "accepted".into(),

@@ -34,6 +34,6 @@ pub(crate) async fn show(State(ctx): State<Ctx>, caller: InAccount<Read>) -> Res
     Ok(Success(shown(account.ok_or(ErrorCode::PermissionDenied)?)))
 }
 
-fn shown(account: &StoredAccount) -> Account {
+pub(super) fn shown(account: &StoredAccount) -> Account {
     Account::new(account.id.as_str(), account.name.as_str(), Time(account.created))
 }

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use http::Uri;
 use offprint_store::Permission;
-use offprint_wire::account::{Membership, MembershipAccount};
+use offprint_wire::account::Membership;
 
-use super::accounts::{PER_PAGE, PER_PAGE_MAX};
+use super::accounts::{PER_PAGE, PER_PAGE_MAX, shown};
 use crate::answer::PageOf;
 use crate::auth::Caller;
 use crate::error::Result;
@@ -23,8 +23,6 @@ pub(crate) async fn list(
         Permission::Read => "Administrator Read Only",
     };
     let accounts = ctx.store.accounts(&principal).await?;
-    let member = |account: offprint_store::Account| {
-        Membership::new(MembershipAccount { id: account.id.to_string(), name: account.name }, role)
-    };
-    Ok(PageOf::of(accounts.into_iter().map(member).collect(), paging))
+    let member = |account| Membership::new(shown(account), role);
+    Ok(PageOf::of(accounts.iter().map(member).collect(), paging))
 }

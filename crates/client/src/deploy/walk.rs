@@ -16,6 +16,9 @@ const LEFT_OUT_AT_TOP: [&str; 6] =
 /// Left out at any depth, except below a directory whose name begins with a dot: wrangler's pattern
 /// `**/name` does not reach in there.
 const LEFT_OUT_ANYWHERE: [&str; 3] = [".DS_Store", "node_modules", ".git"];
+/// Where `offprint try` keeps everything, keys and tokens included. Left out wherever it is: of all rules the
+/// only one that wrangler does not have.
+pub const STORE_NAME: &str = ".offprint";
 
 /// The assets of a folder, in the order of their paths.
 pub(crate) fn walk(root: &Path) -> Result<Vec<AssetPath>, DeployError> {
@@ -95,7 +98,9 @@ impl Walker {
 }
 
 fn is_left_out(site: &str, name: &str, hidden: bool) -> bool {
-    (site.is_empty() && LEFT_OUT_AT_TOP.contains(&name)) || (!hidden && LEFT_OUT_ANYWHERE.contains(&name))
+    name == STORE_NAME
+        || (site.is_empty() && LEFT_OUT_AT_TOP.contains(&name))
+        || (!hidden && LEFT_OUT_ANYWHERE.contains(&name))
 }
 
 /// Where an asset lies.
@@ -143,6 +148,8 @@ mod tests {
             ".well-known/security.txt",
             ".well-known/node_modules/a.js",
             ".hidden",
+            ".offprint/token",
+            ".well-known/.offprint/secret.key",
         ]);
         let expected = [
             "/.hidden",

@@ -31,7 +31,7 @@ pub(crate) fn line(text: Arguments<'_>) -> anyhow::Result<()> {
 /// An answer as bytes.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn raw(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -43,7 +43,7 @@ pub(crate) fn raw(bytes: &[u8]) -> anyhow::Result<()> {
 /// An answer as JSON.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(format_args!("{}", serde_json::to_string_pretty(value)?))
 }
@@ -51,7 +51,7 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 /// An answer as a table with aligned columns, or as JSON objects with the heads as keys.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn table<const N: usize>(
     heads: &[&str; N],
     rows: &[[String; N]],

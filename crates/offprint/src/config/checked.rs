@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use offprint_model::id::AccountId;
 use offprint_model::name::Hostname;
 use offprint_model::secret::Secret;
+use tracing_subscriber::EnvFilter;
 
 use super::raw::ServeFlags;
 
@@ -134,7 +135,7 @@ impl ServeConfig {
             shutdown_grace: seconds(flags.shutdown_grace, 30),
             account_id: flags.account_id.map(checked_account).transpose()?,
             bootstrap_token: flags.bootstrap_token.map(checked_token).transpose()?,
-            log: flags.log.unwrap_or_else(|| "info".into()),
+            log: checked_filter(flags.log)?,
             log_format: match flags.log_format.as_deref() {
                 None | Some("text") => LogFormat::Text,
                 Some("json") => LogFormat::Json,
@@ -163,6 +164,12 @@ fn checked_token(token: String) -> anyhow::Result<Secret<String>> {
     let sendable = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
     ensure!(sendable, "bootstrap-token: it must be visible ASCII characters without blanks");
     Ok(Secret::new(token))
+}
+
+fn checked_filter(filter: Option<String>) -> anyhow::Result<String> {
+    let filter = filter.unwrap_or_else(|| "info".into());
+    let parsed = EnvFilter::try_new(&filter);
+    parsed.map(|_| filter.clone()).with_context(|| format!("log: '{filter}' is not a filter such as info"))
 }
 
 fn positive(name: &str, value: Option<usize>, default: usize) -> anyhow::Result<usize> {
@@ -199,7 +206,10 @@ mod tests {
 
     #[test]
     fn a_default_port_is_not_written() {
-        assert_eq!(PublicUrl::parse("https://Pages.Example:443/").unwrap().to_string(), "https://pages.example");
+        assert_eq!(
+            PublicUrl::parse("https://Pages.Example:443/").unwrap().to_string(),
+            "https://pages.example"
+        );
         assert_eq!(PublicUrl::parse("http://[::1]:81").unwrap().to_string(), "http://[::1]:81");
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod checked;
 pub(crate) mod raw;
 
 pub(crate) use checked::ServeConfig;
-pub(crate) use raw::ServeFlags;
+pub(crate) use raw::{ServeFlags, StoreFlags};
 
 use crate::cli::output;
 
@@ -29,7 +29,13 @@ pub(crate) fn check(flags: ServeFlags) -> anyhow::Result<()> {
     output::line(format_args!("listen       {}", config.listen))?;
     output::line(format_args!("public-url   {public_url}"))?;
     output::line(format_args!("domain       {}", config.domain))?;
-    output::line(format_args!("limits       {} bytes an asset, {} assets a deployment", config.file_bytes_max, config.files_max))?;
-    output::line(format_args!("account-id   {}", config.account_id.as_ref().map_or("made at the first start", |id| id.as_str())))?;
+    output::line(format_args!(
+        "limits       {} bytes an asset, {} assets a deployment",
+        config.file_bytes_max, config.files_max
+    ))?;
+    output::line(format_args!(
+        "account-id   {}",
+        config.account_id.as_ref().map_or("made at the first start", |id| id.as_str())
+    ))?;
     output::line(format_args!("The configuration is valid."))
 }

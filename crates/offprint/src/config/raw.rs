@@ -22,7 +22,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "OFFPRINT_LISTEN", value_name = "ADDR:PORT")]
     pub(crate) listen: Option<String>,
 
-    /// Sites answer below this domain: <project>.<domain> [default: pages.localhost]
+    /// Sites answer below this domain, as PROJECT.DOMAIN [default: pages.localhost]
     #[arg(long, env = "OFFPRINT_DOMAIN", value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
 
@@ -84,6 +84,24 @@ pub(crate) struct ServeFlags {
     pub(crate) log_format: Option<String>,
 }
 
+/// Which store, for the commands that an operator runs beside a server.
+#[derive(clap::Args)]
+pub(crate) struct StoreFlags {
+    /// The server's configuration file [default: offprint.toml, where it exists]
+    #[arg(long, env = "OFFPRINT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The server's data directory; the server may run meanwhile [default: .offprint]
+    #[arg(long, env = "OFFPRINT_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl StoreFlags {
+    /// The same as flags of the server, nothing else set.
+    pub(crate) fn of_server(self) -> ServeFlags {
+        ServeFlags { config: self.config, data: self.data, ..Default::default() }
+    }
+}
+
 /// Where settings are looked for when no file is named.
 const DEFAULT_FILE: &str = "offprint.toml";
 
@@ -100,8 +118,8 @@ impl ServeFlags {
         };
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
-        let file: Self =
-            toml::from_str(&text).with_context(|| format!("{} is not a valid configuration", path.display()))?;
+        let file: Self = toml::from_str(&text)
+            .with_context(|| format!("{} is not a valid configuration", path.display()))?;
         Ok(self.or(file))
     }
 

@@ -46,7 +46,12 @@ impl Doors {
 }
 
 /// Serves until `stop`, then lets requests in flight finish for at most `grace`.
-pub(crate) async fn serve(listener: TcpListener, doors: Arc<Doors>, stop: CancellationToken, grace: Duration) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    doors: Arc<Doors>,
+    stop: CancellationToken,
+    grace: Duration,
+) {
     let graceful = GracefulShutdown::new();
     loop {
         tokio::select! {

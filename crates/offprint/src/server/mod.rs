@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use offprint_api::{ApiState, Limits};
 use offprint_edge::{Edge, EdgeOptions};
 use offprint_model::name::ProjectName;
@@ -45,7 +45,12 @@ impl Server {
     pub(crate) async fn start(config: ServeConfig) -> anyhow::Result<Self> {
         let store = open_store(&config).await?;
         let bootstrap = store
-            .bootstrap(config.account_id.clone(), config.bootstrap_token.clone(), "Offprint", "admin@localhost")
+            .bootstrap(
+                config.account_id.clone(),
+                config.bootstrap_token.clone(),
+                "Offprint",
+                "admin@localhost",
+            )
             .await
             .context("cannot make the first account")?;
         let listener = TcpListener::bind(config.listen)
@@ -104,10 +109,21 @@ impl Server {
 pub(crate) async fn open_store(config: &ServeConfig) -> anyhow::Result<Store> {
     let options = StoreOptions {
         admit_foreign_keys: config.admit_foreign_keys,
+        blob_grace: config.blob_grace,
         project_delete_deployments_max: config.project_delete_deployments_max,
         ..StoreOptions::new(config.data.clone())
     };
     Store::open(options).await.with_context(|| format!("cannot open the store in {}", config.data.display()))
+}
+
+/// Opens the store of a server for its operator, who never means to make a new one.
+///
+/// # Errors
+/// There is no store, or as [`open_store`].
+pub(crate) async fn open_existing_store(config: &ServeConfig) -> anyhow::Result<Store> {
+    let data = config.data.display();
+    ensure!(Store::exists(&config.data), "{data} holds no store; name the server's directory with --data");
+    open_store(config).await
 }
 
 fn edge_options(config: &ServeConfig, public_url: &PublicUrl) -> EdgeOptions {
@@ -132,12 +148,7 @@ fn limits(config: &ServeConfig) -> Limits {
 }
 
 fn api_state(store: Store, wake: Wake, config: &ServeConfig, urls: SiteUrls) -> ApiState {
-    ApiState {
-        store,
-        wake,
-        limits: limits(config),
-        urls,
-    }
+    ApiState { store, wake, limits: limits(config), urls }
 }
 
 /// Collects unused blobs now and then; a failed collection is tried again the next time.

@@ -23,7 +23,11 @@ async fn ready(State(store): State<Store>) -> impl IntoResponse {
         Ok(()) => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], "ready\n"),
         Err(error) => {
             tracing::error!(%error, "the store does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, [(header::CACHE_CONTROL, "no-store")], "the store does not answer\n")
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                [(header::CACHE_CONTROL, "no-store")],
+                "the store does not answer\n",
+            )
         }
     }
 }

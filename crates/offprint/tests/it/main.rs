@@ -10,6 +10,7 @@
 )]
 
 mod bad_input;
+mod cli;
 mod compatibility;
 mod identity;
 mod operation;
