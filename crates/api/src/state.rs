@@ -19,6 +19,19 @@ pub struct ApiState {
     pub limits: Limits,
     /// Where the sites are reached.
     pub urls: SiteUrls,
+    /// Who decides whether a custom domain answers.
+    pub domain_check: DomainCheck,
+}
+
+/// Who decides whether a custom domain answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DomainCheck {
+    /// Name resolution: a name that leads to this server answers for the project that adds it first. Right
+    /// where the projects trust one another.
+    #[default]
+    Resolve,
+    /// The operator alone, through the command.
+    Operator,
 }
 
 /// How much a client may send.
@@ -60,6 +73,7 @@ pub(crate) struct Context {
     pub(crate) wake: Wake,
     pub(crate) limits: Limits,
     pub(crate) urls: SiteUrls,
+    pub(crate) domain_check: DomainCheck,
     pub(crate) upload_tokens: UploadTokens,
     pub(crate) memory: MemoryBudget,
 }
@@ -76,6 +90,7 @@ impl Context {
             wake: state.wake,
             limits: state.limits,
             urls: state.urls,
+            domain_check: state.domain_check,
         })
     }
 }

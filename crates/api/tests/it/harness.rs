@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use offprint_api::{ApiState, Limits};
+use offprint_api::{ApiState, DomainCheck, Limits};
 use offprint_model::id::{AccountId, DeploymentId};
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageEnd, StageName};
@@ -59,7 +59,8 @@ impl Api {
         let (_, read) = store.create_token(&scope, "read", Permission::Read, None).await.unwrap();
         let wake = Wake::default();
         let urls = SiteUrls { scheme: "http".into(), domain: "pages.localhost".into(), port: Some(8788) };
-        let state = ApiState { store: store.clone(), wake: wake.clone(), limits, urls };
+        let domain_check = DomainCheck::Resolve;
+        let state = ApiState { store: store.clone(), wake: wake.clone(), limits, urls, domain_check };
         Self {
             router: offprint_api::router(state),
             store,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use offprint_api::DomainCheck;
 use offprint_model::id::AccountId;
 use offprint_model::name::Hostname;
 use offprint_model::secret::Secret;
@@ -30,6 +31,8 @@ pub(crate) struct ServeConfig {
     pub(crate) project_delete_deployments_max: Option<u64>,
     /// See [`ServeFlags::admit_foreign_keys`].
     pub(crate) admit_foreign_keys: bool,
+    /// See [`ServeFlags::domain_check`].
+    pub(crate) domain_check: DomainCheck,
     /// See [`ServeFlags::trust_proxy`].
     pub(crate) trust_proxy: bool,
     /// See [`ServeFlags::blob_grace`].
@@ -128,6 +131,11 @@ impl ServeConfig {
             project_delete_deployments_max: Some(flags.project_delete_deployments_max.unwrap_or(100))
                 .filter(|most| *most > 0),
             admit_foreign_keys: flags.admit_foreign_keys.unwrap_or(false),
+            domain_check: match flags.domain_check.as_deref() {
+                None | Some("resolve") => DomainCheck::Resolve,
+                Some("operator") => DomainCheck::Operator,
+                Some(other) => bail!("domain-check: '{other}' is neither resolve nor operator"),
+            },
             trust_proxy: flags.trust_proxy.unwrap_or(false),
             blob_grace: seconds(flags.blob_grace, 3600),
             gc_interval: Some(seconds(flags.gc_interval, 3600)).filter(|interval| !interval.is_zero()),
@@ -196,6 +204,7 @@ mod tests {
             (ServeFlags { domain: Some("a..b".into()), ..Default::default() }, "domain:"),
             (ServeFlags { public_url: Some("ftp://x".into()), ..Default::default() }, "public-url:"),
             (ServeFlags { account_id: Some("x".into()), ..Default::default() }, "account-id:"),
+            (ServeFlags { domain_check: Some("dns".into()), ..Default::default() }, "domain-check:"),
             (ServeFlags { files_max: Some(0), ..Default::default() }, "files-max:"),
             (ServeFlags { log_format: Some("xml".into()), ..Default::default() }, "log-format:"),
         ] {

@@ -47,6 +47,11 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "OFFPRINT_ADMIT_FOREIGN_KEYS", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) admit_foreign_keys: Option<bool>,
 
+    /// Who lets a custom domain answer: resolve (it leads here) or operator (`offprint domain activate`)
+    /// [default: resolve]
+    #[arg(long, env = "OFFPRINT_DOMAIN_CHECK", value_name = "WHO")]
+    pub(crate) domain_check: Option<String>,
+
     /// Believe X-Forwarded-Proto; only behind a proxy that sets it
     #[arg(long, env = "OFFPRINT_TRUST_PROXY", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) trust_proxy: Option<bool>,
@@ -136,6 +141,7 @@ impl ServeFlags {
                 .project_delete_deployments_max
                 .or(file.project_delete_deployments_max),
             admit_foreign_keys: self.admit_foreign_keys.or(file.admit_foreign_keys),
+            domain_check: self.domain_check.or(file.domain_check),
             trust_proxy: self.trust_proxy.or(file.trust_proxy),
             blob_grace: self.blob_grace.or(file.blob_grace),
             gc_interval: self.gc_interval.or(file.gc_interval),

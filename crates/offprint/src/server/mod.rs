@@ -148,7 +148,7 @@ fn limits(config: &ServeConfig) -> Limits {
 }
 
 fn api_state(store: Store, wake: Wake, config: &ServeConfig, urls: SiteUrls) -> ApiState {
-    ApiState { store, wake, limits: limits(config), urls }
+    ApiState { store, wake, limits: limits(config), urls, domain_check: config.domain_check }
 }
 
 /// Collects unused blobs now and then; a failed collection is tried again the next time.

@@ -13,7 +13,7 @@ use offprint_model::project::{Domain, DomainStatus};
 use offprint_store::{ProjectScope, StoreError};
 
 use crate::error::Result;
-use crate::state::Context;
+use crate::state::{Context, DomainCheck};
 
 const LOOKUP_MAX: Duration = Duration::from_secs(3);
 
@@ -24,7 +24,13 @@ pub(super) async fn run(ctx: &Context, scope: &ProjectScope, name: &Hostname) ->
         return Ok(domain);
     }
     let host = ctx.urls.project_host(scope.project_name());
-    let outcome = if is_local(name) { Ok(()) } else { resolves_to(name.as_str(), &host).await };
+    let outcome = match ctx.domain_check {
+        DomainCheck::Operator => {
+            Err(format!("The operator of this server decides whether {name} may answer."))
+        }
+        DomainCheck::Resolve if is_local(name) => Ok(()),
+        DomainCheck::Resolve => resolves_to(name.as_str(), &host).await,
+    };
     let (status, error) = match outcome {
         Ok(()) => (DomainStatus::Active, None),
         Err(what_to_do) => (DomainStatus::Pending, Some(what_to_do)),
