@@ -22,6 +22,8 @@ use crate::table::{Route, Table};
 pub struct EdgeOptions {
     /// Sites answer at `<project>.<domain>` and `<deployment or branch>.<project>.<domain>`.
     pub domain: String,
+    /// The server's own host, which no site may take: whoever answers there is given API tokens.
+    pub platform_host: Option<String>,
     /// The scheme which visitors use (`http` or `https`), where no trusted proxy says otherwise.
     pub scheme: String,
     /// Whether `X-Forwarded-Proto` is believed.
@@ -41,6 +43,7 @@ impl EdgeOptions {
     pub fn new(domain: impl Into<String>) -> Self {
         Self {
             domain: domain.into(),
+            platform_host: None,
             scheme: "http".to_owned(),
             trust_proxy: false,
             cache_bytes: 256 << 20,
@@ -58,6 +61,8 @@ pub struct Edge(Arc<Inner>);
 struct Inner {
     /// `.` and the domain: what the hosts of sites end in.
     domain_suffix: Box<str>,
+    /// Lower case.
+    platform_host: Option<Box<str>>,
     scheme: Scheme,
     trust_proxy: bool,
     table: Arc<ArcSwap<Table>>,
@@ -78,6 +83,7 @@ impl Edge {
             Refresher::start(store.clone(), wake, Arc::clone(&table), options.refresh_interval).await?;
         Ok(Self(Arc::new(Inner {
             domain_suffix: format!(".{}", options.domain.to_ascii_lowercase()).into(),
+            platform_host: options.platform_host.map(|host| host.to_ascii_lowercase().into()),
             scheme: if options.scheme == "https" { Scheme::Https } else { Scheme::Http },
             trust_proxy: options.trust_proxy,
             table,
@@ -87,9 +93,13 @@ impl Edge {
         })))
     }
 
-    /// Whether the request is for a site: its host is below the domain, or a project's custom domain.
+    /// Whether the request is for a site: its host is below the domain, or a project's custom domain,
+    /// and not the server's own.
     pub fn owns<B>(&self, request: &Request<B>) -> bool {
         let Some(host) = Host::of(request) else { return false };
+        if self.0.platform_host.as_deref() == Some(host.name()) {
+            return false;
+        }
         host.name().ends_with(&*self.0.domain_suffix) || self.0.table.load().has_domain(host.name())
     }
 

@@ -1,6 +1,7 @@
 //! The store as a whole, and its opening.
 
-use std::fs;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +74,7 @@ impl Store {
     pub async fn open(options: StoreOptions) -> Result<Self> {
         let data = options.data.clone();
         let (keys, data) = blocking(move || {
-            fs::create_dir_all(&data).map_err(StoreError::io(&data))?;
+            make_private(&data)?;
             Ok((Keys::open(&data)?, data))
         })
         .await?;
@@ -88,7 +89,7 @@ impl Store {
     pub async fn open_with_blobs(options: StoreOptions, blobs: Arc<dyn BlobStore>) -> Result<Self> {
         let data = options.data.clone();
         let keys = blocking(move || {
-            fs::create_dir_all(&data).map_err(StoreError::io(&data))?;
+            make_private(&data)?;
             Keys::open(&data)
         })
         .await?;
@@ -140,6 +141,12 @@ impl Store {
     pub(crate) fn collection_lock(&self) -> &CollectionLock {
         &self.0.collection
     }
+}
+
+/// Makes the data directory for nobody else to read: the settings of projects are in there, and bytes that were
+/// never published. One that is there already keeps the rights that its owner gave it.
+fn make_private(data: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(StoreError::io(data))
 }
 
 /// A store whose key file was lost would answer garbage for every secret: refuse it at once.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
+use clap::builder::RangedU64ValueParser;
 use offprint_client::PagesClient;
 use offprint_client::deploy::until_live;
 use offprint_client::types::Deployment;
@@ -24,7 +25,7 @@ pub(crate) enum DeploymentCommand {
         #[arg(long, value_enum)]
         environment: Option<Environment>,
         /// How many at the most
-        #[arg(long, default_value_t = 25, value_name = "COUNT")]
+        #[arg(long, default_value_t = 25, value_name = "COUNT", value_parser = at_least_one())]
         limit: usize,
         /// Print the API's answer as JSON
         #[arg(long)]
@@ -75,6 +76,10 @@ pub(crate) enum DeploymentCommand {
         #[command(flatten)]
         which: DeploymentArgs,
     },
+}
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// Which project.

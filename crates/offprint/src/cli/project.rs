@@ -1,6 +1,6 @@
 //! `offprint project`, and the choice of a project by the commands that need one.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use offprint_client::PagesClient;
 use offprint_client::types::Project;
 use offprint_model::name::{BranchName, ProjectName};
@@ -106,6 +106,8 @@ pub(crate) async fn create(
 /// It cannot be told.
 pub(crate) async fn choose(client: &PagesClient, named: Option<String>) -> anyhow::Result<String> {
     if let Some(name) = named.or_else(in_wrangler_toml) {
+        // A script's variable that is not set, as a rule; another project must not take its place.
+        ensure!(!name.trim().is_empty(), "the project's name is empty; name one with --project");
         return Ok(name);
     }
     let mut projects = client.some_projects().await?;

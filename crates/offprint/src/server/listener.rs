@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::BodyExt;
+use http::uri::Authority;
+use http::{Request, Response, StatusCode, Version, header};
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -34,6 +35,9 @@ type Body = http_body_util::Either<offprint_edge::EdgeBody, UnsyncBoxBody<Bytes,
 
 impl Doors {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        if !is_host_sound(&request) {
+            return Ok(bad_host());
+        }
         if self.edge.owns(&request) {
             return Ok(self.edge.serve(request).await.map(http_body_util::Either::Left));
         }
@@ -43,6 +47,28 @@ impl Doors {
         };
         Ok(answer.map(|body| http_body_util::Either::Right(body.boxed_unsync())))
     }
+}
+
+/// Whether it is clear which host the request is for. HTTP/1.1 demands one `Host` and an answer of 400
+/// otherwise (RFC 9112, 3.2): a proxy in front may have read the other one.
+fn is_host_sound<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() != Version::HTTP_11,
+        (Some(host), None) => {
+            let bytes = host.as_bytes();
+            bytes.is_empty() || (!bytes.contains(&b'@') && Authority::try_from(bytes).is_ok())
+        }
+        (Some(_), Some(_)) => false,
+    }
+}
+
+fn bad_host() -> Response<Body> {
+    let text = Full::new(Bytes::from_static(b"The request needs one valid Host header.\n"));
+    let body = text.map_err(|never: Infallible| match never {}).boxed_unsync();
+    let mut response = Response::new(http_body_util::Either::Right(body));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
 }
 
 /// Serves until `stop`, then lets requests in flight finish for at most `grace`.
@@ -83,7 +109,7 @@ fn connect(stream: TcpStream, doors: &Arc<Doors>, graceful: &GracefulShutdown) {
         async move { doors.answer(request).await }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).pipeline_flush(true);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(250);
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     let connection = graceful.watch(connection);
@@ -92,4 +118,32 @@ fn connect(stream: TcpStream, doors: &Arc<Doors>, graceful: &GracefulShutdown) {
             tracing::debug!(%error, "a connection ended badly");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound(version: Version, hosts: &[&[u8]]) -> bool {
+        let mut request = Request::new(());
+        *request.version_mut() = version;
+        for host in hosts {
+            request.headers_mut().append(header::HOST, http::HeaderValue::from_bytes(host).unwrap());
+        }
+        is_host_sound(&request)
+    }
+
+    #[test]
+    fn a_request_has_one_host_that_can_be_one() {
+        for host in ["a.example", "A.Example.:80", "127.0.0.1", "[::1]", "[::1]:80", "localhost:", ""] {
+            assert!(sound(Version::HTTP_11, &[host.as_bytes()]), "{host}");
+        }
+        for host in ["a b", "[::1", "a.example/", "user@a.example", "%61.example", "\u{fc}.example"] {
+            assert!(!sound(Version::HTTP_11, &[host.as_bytes()]), "{host}");
+        }
+        assert!(!sound(Version::HTTP_11, &[]));
+        assert!(!sound(Version::HTTP_11, &[b"a.example", b"a.example"]));
+        // There the host may be in the target, or nowhere.
+        assert!(sound(Version::HTTP_2, &[]) && sound(Version::HTTP_10, &[]));
+    }
 }

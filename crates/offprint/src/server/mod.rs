@@ -129,6 +129,7 @@ pub(crate) async fn open_existing_store(config: &ServeConfig) -> anyhow::Result<
 fn edge_options(config: &ServeConfig, public_url: &PublicUrl) -> EdgeOptions {
     EdgeOptions {
         cache_bytes: config.cache_bytes,
+        platform_host: Some(public_url.host.clone()),
         trust_proxy: config.trust_proxy,
         scheme: public_url.scheme.clone(),
         ..EdgeOptions::new(config.domain.clone())
@@ -138,7 +139,7 @@ fn edge_options(config: &ServeConfig, public_url: &PublicUrl) -> EdgeOptions {
 fn limits(config: &ServeConfig) -> Limits {
     let defaults = Limits::default();
     // An asset travels as base64 in JSON, so a raised limit needs a body of four thirds and a little.
-    let body = config.file_bytes_max / 3 * 4 + 64 * 1024;
+    let body = (config.file_bytes_max / 3).saturating_mul(4).saturating_add(64 * 1024);
     Limits {
         file_bytes_max: config.file_bytes_max,
         files_max: config.files_max,

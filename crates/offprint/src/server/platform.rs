@@ -7,14 +7,20 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use offprint_store::Store;
 
-/// Health and front page.
+/// Health, front page, and a word about every other path.
 pub(crate) fn router(store: Store, public_url: &str) -> Router {
     let page = FRONT_PAGE.replace("{url}", public_url);
     Router::new()
         .route("/", get(|| async { Html(page) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .fallback(nowhere)
         .with_state(store)
+}
+
+/// Nothing is below any other path: most likely a base URL lacks its path.
+async fn nowhere() -> impl IntoResponse {
+    (StatusCode::NOT_FOUND, "Nothing is here. The Pages API is at /client/v4.\n")
 }
 
 /// Ready means that the store answers.

@@ -16,6 +16,7 @@ mod identity;
 mod operation;
 mod pages;
 mod races;
+mod raw_http;
 mod samples;
 mod sdk;
 mod support;

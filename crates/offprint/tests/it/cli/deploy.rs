@@ -214,6 +214,7 @@ async fn mistakes_are_told_with_what_to_do_next() {
     let (server, shell) = with_dist(&[("index.html", "front")]).await;
     shell.fails(&["deploy", "nothing", "--project", "demo"]).await.says("nothing is not a directory");
     shell.fails(&["deploy", "dist/index.html", "--project", "demo"]).await.says("is not a directory");
+    shell.fails(&["deploy", "dist", "--project", ""]).await.says("the project's name is empty");
     let bare = Shell::new().with("CLOUDFLARE_API_BASE_URL", &server.base_url());
     bare.home.write("dist/index.html", "front");
     bare.fails(&DEPLOY).await.says("CLOUDFLARE_API_TOKEN");

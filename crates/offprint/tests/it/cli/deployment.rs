@@ -36,6 +36,7 @@ async fn deployments_are_listed_newest_first_and_by_environment() {
     assert_eq!(preview, [text(&three[2], "id")]);
     let limited = ids(shell.run(&["deployment", "list", "--json", "--limit", "2"]).await);
     assert_eq!(limited.len(), 2);
+    assert_eq!(shell.try_run(&["deployment", "list", "--limit", "0"]).await.code, 2);
 }
 
 #[tokio::test]

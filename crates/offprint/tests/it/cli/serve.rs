@@ -141,3 +141,27 @@ async fn after_a_kill_what_was_deployed_is_still_there() {
     assert_eq!(get(&origin, HOST, "/").await, (200, b"kept".to_vec()));
     running.stop().await;
 }
+
+#[tokio::test]
+async fn limits_without_end_are_taken_as_they_are() {
+    let most = u64::MAX.to_string();
+    let shell = Shell::new();
+    let flags = ["--file-bytes-max", "--files-max", "--gc-interval", "--blob-grace", "--shutdown-grace"];
+    let flags: Vec<&str> = flags.iter().flat_map(|flag| [*flag, most.as_str()]).collect();
+    let (mut running, origin) = serve(&shell, &flags).await;
+    let client = client_of(&mut running, &origin).await;
+    client.home.write("dist/index.html", "front");
+    client.run(&["deploy", "dist", "--project", "demo", "--create"]).await;
+    assert_eq!(get(&origin, HOST, "/").await, (200, b"front".to_vec()));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_data_directory_is_for_nobody_else_to_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shell = Shell::new();
+    let (mut running, _) = serve(&shell, &["--data", "data"]).await;
+    running.stop().await;
+    let mode = std::fs::metadata(shell.path().join("data")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
