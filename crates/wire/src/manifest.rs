@@ -59,7 +59,8 @@ pub fn read(json: &[u8], files_max: usize) -> Result<Vec<(AssetPath, AssetKey)>,
     match (read, reader.refused) {
         (_, Some(refused)) => Err(refused),
         (Ok(assets), None) => Ok(assets),
-        (Err(error), None) => Err(InvalidManifest::Json(error.to_string())),
+        // Serde may repeat the text that it did not expect.
+        (Err(error), None) => Err(InvalidManifest::Json(cut(&error.to_string()))),
     }
 }
 
@@ -109,11 +110,11 @@ fn entry(path: &str, key: &str) -> Result<(AssetPath, AssetKey), InvalidManifest
     Ok((asset_path, asset_key))
 }
 
-/// A path short enough for an error message.
-fn cut(path: &str) -> String {
-    match path.char_indices().nth(200) {
-        Some((end, _)) => format!("{}…", &path[..end]),
-        None => path.to_owned(),
+/// A text short enough for an error message.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -187,9 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn a_long_path_is_not_repeated_whole() {
+    fn a_long_text_is_not_repeated_whole() {
         let message = refusal(&format!(r#"{{"/{}":"k"}}"#, "é".repeat(4096)));
         assert!(message.contains("2048 bytes") && message.len() < 600, "{message}");
+        let message = refusal(&format!("{:?}", "x".repeat(4096)));
+        assert!(message.contains("invalid type: string") && message.len() < 300, "{message}");
     }
 
     proptest::proptest! {

@@ -1,15 +1,12 @@
 //! Early hints: the `Link` header made from the `<link>` elements of an HTML page.
 //!
 //! Cloudflare Pages serving rules, "Early Hints". The page is scanned once, when its site is made
-//! ready, and never per request. The scanner knows just enough of HTML to skip what is not markup:
-//! comments, scripts, `<noscript>` and the other elements whose content is text.
-
-mod tags;
+//! ready, and never per request.
 
 use url::Url;
 
+use super::html::{Tag, Tags};
 use crate::request_path::RequestUrl;
-use tags::{Tag, Tags};
 
 /// What a page asks browsers to fetch early.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +30,7 @@ impl EarlyHints {
     /// Scans a page. Any bytes are a page; most have no hints.
     pub fn scan(html: &[u8]) -> Self {
         let mut hints = Self::default();
-        for tag in Tags::new(html) {
+        for tag in Tags::new(html).filter(|tag| !tag.is_end) {
             if tag.is("link") {
                 hints.links.extend(hint_of(&tag));
             } else if tag.is("base") && hints.base.is_none() {
@@ -160,6 +157,7 @@ mod tests {
             r#"<a title='<link rel="preload" href="/a">'>"#,
             r#"<linkrel rel="preload" href="/a">"#,
             "<link rel=preload href='/a\n'>",
+            r#"</link rel="preload" href="/a">"#,
             "<link",
             "<link rel=preload href=/a",
             "<",

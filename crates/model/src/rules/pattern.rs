@@ -6,7 +6,7 @@
 //!
 //! Matching is greedy and backtracks, as the reference does. Rules come from strangers, so when the
 //! cheap way has tried too often a table of what can still match bounds the work to the length of
-//! the path times the length of the rule.
+//! the path times the length of the rule. Where even that is too much the rule does not match.
 
 mod table;
 
@@ -109,6 +109,10 @@ fn push_replacement(out: &mut String, value: &str, placeholder: &str, before: &s
     out.push_str(rest);
 }
 
+/// Rule times path, in tokens and bytes, beyond which a rule that is hard to match does not match. It takes
+/// twenty placeholders and a path of 50,000 bytes to get there, or the other way round.
+const MATCH_WORK_MAX: usize = 1 << 20;
+
 impl Pattern {
     /// Compiles a normalised rule path, or `https://host/path`.
     ///
@@ -150,6 +154,7 @@ impl Pattern {
         let found = match search.run(0, 0) {
             Attempt::Found => true,
             Attempt::Failed => false,
+            Attempt::GaveUp if self.tokens.len() * subject.len() > MATCH_WORK_MAX => false,
             Attempt::GaveUp => {
                 search.ends.clear();
                 table::match_bounded(&self.tokens, subject, &mut search.ends)

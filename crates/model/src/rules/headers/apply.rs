@@ -1,6 +1,7 @@
 //! Applying header rules to an answer (Cloudflare Pages serving rules, "`_headers` at run time").
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::ParsedHeaders;
 use crate::rules::pattern::{Captures, Pattern};
@@ -63,26 +64,27 @@ impl HeaderRules {
     /// Merges blocks with the same path and compiles them; rules that Pages drops at run time are left out.
     pub fn compile(parsed: &ParsedHeaders) -> Self {
         let mut compiled = Self::default();
+        let mut numbers = HashMap::new();
         for rule in parsed.effective() {
             let Some(pattern) = Pattern::compile(&rule.path) else { continue };
             compiled.any_host |= pattern.has_host();
-            let unset = rule.unset.iter().map(|name| compiled.name_number(&name.to_lowercase())).collect();
+            let names = &mut compiled.names;
+            let mut number_of = |name: &str| {
+                *numbers.entry(name.to_owned()).or_insert_with(|| {
+                    names.push(name.into());
+                    names.len() - 1
+                })
+            };
+            let unset = rule.unset.iter().map(|name| number_of(&name.to_lowercase())).collect();
             let first = compiled.settings.len();
             for (name, value) in &rule.set {
-                let name = compiled.name_number(name);
+                let name = number_of(name);
                 let has_placeholder = value.contains(':');
                 compiled.settings.push(SetHeader { name, value: value.as_str().into(), has_placeholder });
             }
             compiled.rules.push(CompiledRule { pattern, unset, settings: first..compiled.settings.len() });
         }
         compiled
-    }
-
-    fn name_number(&mut self, name: &str) -> usize {
-        self.names.iter().position(|known| **known == *name).unwrap_or_else(|| {
-            self.names.push(name.into());
-            self.names.len() - 1
-        })
     }
 
     /// True if there is nothing to apply.
@@ -104,7 +106,8 @@ impl HeaderRules {
     ///
     /// `host` is the request's host name in lower case without the port, `path` its encoded path as
     /// requested: not rewritten, not decoded. A header that was set before during this request is
-    /// appended to from then on, also if a removal came between.
+    /// appended to from then on, also if a removal came between. Values that would have to be made when
+    /// [`SUBSTITUTION_WORK_MAX`] is used up are left out.
     pub fn for_each_change(&self, host: &str, path: &str, mut change: impl FnMut(usize, HeaderAction)) {
         if self.rules.is_empty() {
             return;
@@ -112,6 +115,7 @@ impl HeaderRules {
         let host_and_path =
             if self.any_host { Cow::Owned(format!("{host}{path}")) } else { Cow::Borrowed("") };
         let mut seen = NameSet::default();
+        let mut work_left = SUBSTITUTION_WORK_MAX;
         for rule in &self.rules {
             let subject = if rule.pattern.has_host() { &*host_and_path } else { path };
             let Some(captures) = rule.pattern.matches(subject) else { continue };
@@ -120,7 +124,7 @@ impl HeaderRules {
             }
             for number in rule.settings.clone() {
                 let setting = &self.settings[number];
-                let value = setting.value_for(number, &captures);
+                let Some(value) = setting.value_for(number, &captures, &mut work_left) else { continue };
                 let action = if !seen.insert(setting.name) {
                     HeaderAction::Replace(value)
                 } else if &*self.names[setting.name] == "set-cookie" {
@@ -135,35 +139,50 @@ impl HeaderRules {
 }
 
 impl SetHeader {
-    fn value_for(&self, number: usize, captures: &Captures<'_, '_>) -> HeaderValueRef {
-        if self.has_placeholder && captures.iter().next().is_some() {
-            HeaderValueRef::Substituted(captures.substitute(&self.value))
-        } else {
-            HeaderValueRef::Literal(number)
+    /// `None` if there is no work left to be spent on making it.
+    fn value_for(
+        &self,
+        number: usize,
+        captures: &Captures<'_, '_>,
+        work_left: &mut usize,
+    ) -> Option<HeaderValueRef> {
+        let names = captures.iter().count();
+        if !self.has_placeholder || names == 0 {
+            return Some(HeaderValueRef::Literal(number));
         }
+        *work_left = work_left.checked_sub(names * self.value.len())?;
+        let value = captures.substitute(&self.value);
+        *work_left = work_left.saturating_sub(value.len());
+        Some(HeaderValueRef::Substituted(value))
     }
 }
 
-/// Numbers below 64, which is nearly all of them, cost no allocation.
+/// What one answer may spend on substitution: bytes searched for placeholders and bytes made. A hundred
+/// times what an honest file needs; without it a hostile one could make hundreds of megabytes of headers.
+pub const SUBSTITUTION_WORK_MAX: usize = 1 << 20;
+
+/// A set of bits. Numbers below 64, which is nearly all of them, cost no allocation.
 #[derive(Default)]
 struct NameSet {
     low: u64,
-    high: Vec<usize>,
+    high: Vec<u64>,
 }
 
 impl NameSet {
     /// Adds a number; true if it was there already.
     fn insert(&mut self, number: usize) -> bool {
-        if number < 64 {
-            let bit = 1 << number;
-            let known = self.low & bit != 0;
-            self.low |= bit;
-            return known;
-        }
-        let known = self.high.contains(&number);
-        if !known {
-            self.high.push(number);
-        }
+        let word = match (number / 64).checked_sub(1) {
+            None => &mut self.low,
+            Some(at) => {
+                if at >= self.high.len() {
+                    self.high.resize(at + 1, 0);
+                }
+                &mut self.high[at]
+            }
+        };
+        let bit = 1 << (number % 64);
+        let known = *word & bit != 0;
+        *word |= bit;
         known
     }
 }
@@ -223,6 +242,24 @@ mod tests {
     fn cookies_of_different_rules_keep_their_own_lines() {
         let file = "/*\n ! A\n Set-Cookie: a=1\n Set-Cookie: b=2\n/x\n Set-Cookie: c=3";
         assert_eq!(one(file, "/x"), "set-cookie=a=1, b=2; set-cookie=c=3");
+    }
+
+    #[test]
+    fn many_names_are_told_apart() {
+        let lines: String = (0..200).map(|at| format!(" h{at}: 1\n")).collect();
+        let out = headers(&format!("/*\n{lines}/x\n{lines}"), "h.example", "/x");
+        assert_eq!(out.len(), 201);
+        assert!(out[1..].iter().all(|(_, value)| value == "1, 1"));
+    }
+
+    #[test]
+    fn hostile_substitution_comes_to_an_end() {
+        let line = |at: usize| format!(" h{at}: {}\n", ":splat".repeat(300));
+        let file = format!("/*\n{} last: here\n", (0..100).map(line).collect::<String>());
+        let out = headers(&file, "h.example", &format!("/{}", "x".repeat(8000)));
+        let bytes: usize = out.iter().map(|(_, value)| value.len()).sum();
+        assert!((1 << 20..2 << 20).contains(&bytes), "{bytes}");
+        assert_eq!(out.last().unwrap().1, "here");
     }
 
     #[test]

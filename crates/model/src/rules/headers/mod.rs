@@ -6,13 +6,16 @@
 mod apply;
 mod parse;
 
-pub use apply::{HeaderAction, HeaderRules, HeaderValueRef, SetHeader};
+pub use apply::{HeaderAction, HeaderRules, HeaderValueRef, SUBSTITUTION_WORK_MAX, SetHeader};
 pub use parse::parse;
 
 use super::RuleIssue;
 
 /// Rules after which the reading of a file stops. (One more may already be under way.)
 pub const HEADER_RULES_MAX: usize = 100;
+/// Lines with headers after which the reading of a file stops. This limit is ours: it keeps what a hostile
+/// file costs, and what an answer can carry, within bounds.
+pub const HEADER_LINES_MAX: usize = 5000;
 
 /// One block of a `_headers` file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

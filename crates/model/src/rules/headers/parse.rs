@@ -1,14 +1,14 @@
 //! Reading a `_headers` file (Cloudflare Pages serving rules, "Parsing `_headers`").
 
-use super::{HEADER_RULES_MAX, HeaderRule, ParsedHeaders};
-use crate::rules::RuleIssue;
+use super::{HEADER_LINES_MAX, HEADER_RULES_MAX, HeaderRule, ParsedHeaders};
 use crate::rules::line::{UrlPolicy, is_blank, is_too_long, too_long_message, trim, validate_url};
+use crate::rules::{Issues, RuleIssue};
 
 /// Reads a `_headers` file. It never fails as a whole: bad lines are left out with a message.
 ///
 /// Indentation means nothing; whether a line is a path is seen by its beginning.
 pub fn parse(file: &str) -> ParsedHeaders {
-    let mut parser = Parser { out: ParsedHeaders::default(), block: Block::None };
+    let mut parser = Parser::default();
     let lines: Vec<&str> = file.split('\n').collect();
     for (at, line) in lines.iter().enumerate() {
         let line = trim(line);
@@ -16,16 +16,23 @@ pub fn parse(file: &str) -> ParsedHeaders {
             continue;
         }
         if is_too_long(line) {
-            parser.out.issues.push(RuleIssue::general(too_long_message(at + 1)));
+            parser.issues.push(RuleIssue::general(too_long_message(at + 1)));
             continue;
         }
         if !looks_like_path(line) {
+            if parser.header_lines == HEADER_LINES_MAX {
+                parser.issues.push(RuleIssue::general(format!(
+                    "Maximum number of header lines supported is {HEADER_LINES_MAX}. Skipping remaining {} lines of file.",
+                    lines.len() - at
+                )));
+                break;
+            }
             parser.read_header(line, at + 1);
             continue;
         }
         // The block being read is stored only after this check, so one rule more than the limit fits.
-        if parser.out.rules.len() >= HEADER_RULES_MAX {
-            parser.out.issues.push(RuleIssue::general(format!(
+        if parser.rules.len() >= HEADER_RULES_MAX {
+            parser.issues.push(RuleIssue::general(format!(
                 "Maximum number of rules supported is {HEADER_RULES_MAX}. Skipping remaining {} lines of file.",
                 lines.len() - at
             )));
@@ -35,7 +42,7 @@ pub fn parse(file: &str) -> ParsedHeaders {
         parser.begin_block(line, at + 1);
     }
     parser.finish_block(None);
-    parser.out
+    ParsedHeaders { rules: parser.rules, issues: parser.issues.finish() }
 }
 
 /// A line that begins with `/`, or with a scheme: no blank before its `://`.
@@ -43,14 +50,20 @@ fn looks_like_path(line: &str) -> bool {
     line.starts_with('/') || line.find("://").is_some_and(|at| at > 0 && !line[..at].contains(is_blank))
 }
 
+#[derive(Default)]
 struct Parser {
-    out: ParsedHeaders,
+    rules: Vec<HeaderRule>,
+    issues: Issues,
     block: Block,
+    /// Lines below paths that were not refused, usable or not.
+    header_lines: usize,
 }
 
 /// Where the header lines go.
+#[derive(Default)]
 enum Block {
     /// No path line yet.
+    #[default]
     None,
     /// The path line was refused: its headers are skipped without a word.
     Refused,
@@ -65,9 +78,9 @@ impl Parser {
         if let Block::Open { line, rule } = std::mem::replace(&mut self.block, Block::None) {
             if rule.set.is_empty() && rule.unset.is_empty() {
                 let message = "No headers specified".to_owned();
-                self.out.issues.push(RuleIssue { line: Some(line), line_number, message });
+                self.issues.push(RuleIssue { line: Some(line), line_number, message });
             } else {
-                self.out.rules.push(rule);
+                self.rules.push(rule);
             }
         }
     }
@@ -82,7 +95,7 @@ impl Parser {
                 Block::Open { line: line.to_owned(), rule: HeaderRule { path, ..HeaderRule::default() } }
             }
             Err(message) => {
-                self.out.issues.push(RuleIssue::at(line, line_number, message));
+                self.issues.push(RuleIssue::at(line, line_number, message));
                 Block::Refused
             }
         };
@@ -92,12 +105,13 @@ impl Parser {
         if matches!(self.block, Block::Refused) {
             return;
         }
+        self.header_lines += 1;
         let result = match line.split_once(':') {
             None => self.read_removal(line),
             Some((name, value)) => self.read_setting(name, value),
         };
         if let Err(message) = result {
-            self.out.issues.push(RuleIssue::at(line, line_number, message));
+            self.issues.push(RuleIssue::at(line, line_number, message));
         }
     }
 
@@ -168,6 +182,17 @@ mod tests {
         let parsed = parse(&format!("/a\n  X: 1\n/{}\n  Y: 2", "x".repeat(2000)));
         assert_eq!(parsed.rules.len(), 1);
         assert_eq!(parsed.rules[0].set.len(), 2);
+    }
+
+    #[test]
+    fn reading_stops_when_there_are_too_many_headers() {
+        let header = |at: usize| format!("  h{at}: 1\n");
+        let file = format!("/a\n{}/b\n", (0..=HEADER_LINES_MAX).map(header).collect::<String>());
+        let parsed = parse(&file);
+        assert_eq!(parsed.rules.len(), 1);
+        assert_eq!(parsed.rules[0].set.len(), HEADER_LINES_MAX);
+        assert_eq!(parsed.issues.len(), 1);
+        assert!(parsed.issues[0].message.ends_with("Skipping remaining 3 lines of file."));
     }
 
     proptest::proptest! {

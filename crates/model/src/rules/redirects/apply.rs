@@ -27,7 +27,7 @@ pub enum RedirectAction {
     Redirect {
         /// Never [`RedirectStatus::Rewrite`].
         status: RedirectStatus,
-        /// A path for a target on the same origin, else an absolute URL.
+        /// A path for a target on the same origin, else an absolute URL. Never begins with `//`.
         location: String,
     },
 }
@@ -129,7 +129,8 @@ fn location(mut target: Url, base: &Url, search: &str) -> String {
     if target.fragment().is_some_and(str::is_empty) {
         target.set_fragment(None);
     }
-    if target.origin() == base.origin() {
+    // A path that begins with `//` would be read as a host: `https://this.site//evil.example/` is sent whole.
+    if target.origin() == base.origin() && !target.path().starts_with("//") {
         target[url::Position::BeforePath..].to_owned()
     } else {
         target.into()
@@ -175,6 +176,13 @@ mod tests {
             ("/a //other.example/x", "/a", "302 https://other.example/x"),
             ("/a /x//y", "/a", "302 /x//y"),
             ("/a /\\other.example/x", "/a", "302 https://other.example/x"),
+            ("/a /.\\/\\other.example", "/a", "302 https://site.example///other.example"),
+            ("/u/* https://site.example/:splat", "/u/x", "302 /x"),
+            (
+                "/u/* https://site.example/:splat",
+                "/u//evil.example",
+                "302 https://site.example//evil.example",
+            ),
             ("/u/* /:splat", "/u//evil.example", "302 /evil.example"),
             ("/u/* /:splat", "/u/\\evil.example", "302 /evil.example"),
             ("/e/* https://o.example/b/:splat", "/e/a//b?q", "302 https://o.example/b/a//b?q"),

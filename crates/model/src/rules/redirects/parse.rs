@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::{DYNAMIC_RULES_MAX, ParsedRedirects, RedirectRule, RedirectStatus, STATIC_RULES_MAX};
-use crate::rules::RuleIssue;
 use crate::rules::line::{
     UrlPolicy, is_blank, is_too_long, split_absolute, too_long_message, trim, validate_url,
 };
 use crate::rules::pattern::is_dynamic;
+use crate::rules::{Issues, RuleIssue};
 
 const LOOP_MESSAGE: &str = "Infinite loop detected in this rule and has been ignored. This will cause a redirect \
     to strip `.html` or `/index` and end up triggering this rule again. Please fix or remove this rule to silence \
@@ -24,20 +24,21 @@ pub fn parse(file: &str) -> ParsedRedirects {
         }
         match parser.read_line(line, at + 1, lines.len() - at) {
             Ok(()) => {}
-            Err(Refusal::Line(message)) => parser.out.issues.push(RuleIssue::at(line, at + 1, message)),
-            Err(Refusal::General(message)) => parser.out.issues.push(RuleIssue::general(message)),
+            Err(Refusal::Line(message)) => parser.issues.push(RuleIssue::at(line, at + 1, message)),
+            Err(Refusal::General(message)) => parser.issues.push(RuleIssue::general(message)),
             Err(Refusal::RestOfFile(message)) => {
-                parser.out.issues.push(RuleIssue::general(message));
+                parser.issues.push(RuleIssue::general(message));
                 break;
             }
         }
     }
-    parser.out
+    ParsedRedirects { rules: parser.rules, issues: parser.issues.finish() }
 }
 
 #[derive(Default)]
 struct Parser {
-    out: ParsedRedirects,
+    rules: Vec<RedirectRule>,
+    issues: Issues,
     seen: HashSet<String>,
     static_count: usize,
     dynamic_count: usize,
@@ -109,7 +110,7 @@ impl Parser {
                 rule.to
             )));
         }
-        self.out.rules.push(rule);
+        self.rules.push(rule);
         Ok(())
     }
 }
@@ -169,6 +170,7 @@ fn would_loop(from: &str, to: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::RULE_ISSUES_MAX;
 
     #[test]
     fn statuses_are_javascript_numbers() {
@@ -185,6 +187,14 @@ mod tests {
     fn comments_need_a_blank_before_them() {
         assert_eq!(without_comment("/a /b#frag  # note"), "/a /b#frag  ");
         assert_eq!(parse("/a /b  # note").rules.len(), 1);
+    }
+
+    #[test]
+    fn a_file_of_rubbish_says_so_briefly() {
+        let parsed = parse(&format!("{}/a /b", "x\n".repeat(RULE_ISSUES_MAX + 7)));
+        assert_eq!(parsed.rules.len(), 1);
+        assert_eq!(parsed.issues.len(), RULE_ISSUES_MAX + 1);
+        assert_eq!(parsed.issues[RULE_ISSUES_MAX].message, "7 more problems of this file are not shown.");
     }
 
     proptest::proptest! {
