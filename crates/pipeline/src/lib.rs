@@ -5,9 +5,12 @@
 //! change nothing. What a site's author did wrong ends as a failed stage and a log that says why; what we did
 //! wrong is an error, and the job is tried again.
 //!
+//! Beside them one worker makes compressed variants of what went live.
+//!
 //! Knows nothing of HTTP, of either API's shapes, or of how requests find a site.
 
 mod deploy;
 mod runner;
+mod variants;
 
 pub use runner::{Pipeline, PipelineOptions};

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::deploy;
+use crate::variants::Compressor;
 
 /// How the pipeline works.
 #[derive(Clone, Debug)]
@@ -20,11 +21,20 @@ pub struct PipelineOptions {
     pub idle: Duration,
     /// How often a job is tried before its deployment is given up, when the fault is ours.
     pub attempts_max: u32,
+    /// Whether compressed variants of what is served are made in the background. What was not made while this
+    /// was off is made once it is on.
+    pub variants: bool,
 }
 
 impl Default for PipelineOptions {
     fn default() -> Self {
-        Self { workers: 2, lease_ttl: Duration::from_secs(30), idle: Duration::from_secs(1), attempts_max: 5 }
+        Self {
+            workers: 2,
+            lease_ttl: Duration::from_secs(30),
+            idle: Duration::from_secs(1),
+            attempts_max: 5,
+            variants: true,
+        }
     }
 }
 
@@ -54,11 +64,21 @@ impl Pipeline {
             };
             workers.spawn(worker.run(stop.clone()));
         }
+        if options.variants {
+            let compressor = Compressor {
+                store,
+                wake,
+                idle: options.idle,
+                attempts_max: options.attempts_max,
+                stop: stop.clone(),
+            };
+            workers.spawn(compressor.run());
+        }
         workers.close();
         Ok(Self { stop, workers, _sole: sole })
     }
 
-    /// Claims no further job and waits for those that run.
+    /// Claims no further job and waits for those that run. A blob that is being compressed is given up.
     pub async fn shutdown(self) {
         self.stop.cancel();
         self.workers.wait().await;

@@ -3,15 +3,17 @@
 //! A pin holds a blob for ever; a key that was refreshed within the grace time holds it; and so does the time
 //! at which it was stored or lost its last pin. Three steps, each in small batches under the lock that keeps
 //! uploads out, with pauses: sites that no deployment uses lose their pins; rows of blobs that nothing holds
-//! go, and then their files; files without a row, which a crash has left, go last. In this order a crash
-//! leaves at worst files without rows.
+//! go, and then their packs and files; packs and files without a row, which a crash has left, go last. In this
+//! order a crash leaves at worst files without rows.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use offprint_model::asset::BlobHash;
 use offprint_model::time::Timestamp;
 
 use crate::assets::{ago, hash_of};
+use crate::blobs::StoredBlob;
 use crate::clock::Clock;
 use crate::db::{Rows, values};
 use crate::error::Result;
@@ -42,6 +44,7 @@ const TOUCH_PINNED: &str = "UPDATE blob SET touched = $2
     WHERE id IN (SELECT blob_id FROM pin WHERE site_id = $1) AND touched < $2";
 const UNPIN: &str = "DELETE FROM pin WHERE site_id = $1";
 const FORGET_BUILDS: &str = "UPDATE build SET site_id = NULL WHERE site_id = $1";
+const FORGET_VARIANT_WORK: &str = "DELETE FROM variant_work WHERE site_id = $1";
 const FORGET_SITE: &str = "DELETE FROM site WHERE id = $1";
 const UNPINNED: &str = "SELECT b.id FROM blob b WHERE b.id > $1 AND b.touched <= $2
     AND NOT EXISTS (SELECT 1 FROM pin WHERE pin.blob_id = b.id)
@@ -84,6 +87,7 @@ impl Store {
             tx.run(TOUCH_PINNED, values![site, row.time("released")?]).await?;
             tx.run(UNPIN, values![site]).await?;
             tx.run(FORGET_BUILDS, values![site]).await?;
+            tx.run(FORGET_VARIANT_WORK, values![site]).await?;
             tx.run(FORGET_SITE, values![site]).await?;
         }
         tx.commit().await?;
@@ -110,33 +114,37 @@ impl Store {
         self.blob_store().remove(hashes).await
     }
 
-    /// Removes files without a row. Those of uploads under way have none yet, but uploads hold the lock.
+    /// Removes files and packs without a row. Those of uploads under way have none yet, but uploads hold the
+    /// lock.
     async fn remove_strays(&self, first_byte: u8, old: Timestamp, collected: &mut Collected) -> Result<()> {
         let stored = self.blob_store().list(first_byte).await?;
-        if self.strays(first_byte, old, &stored).await?.is_empty() {
+        let packs = self.blob_store().list_packs(first_byte).await?;
+        let none = self.strays(first_byte, old, &stored).await?.is_empty();
+        if none && self.strays(first_byte, old, &packs).await?.is_empty() {
             return Ok(());
         }
         let _guard = self.collection_lock().collect().await?;
         let strays = self.strays(first_byte, old, &stored).await?;
         collected.blobs += strays.len() as u64;
         collected.bytes += strays.iter().map(|blob| blob.size).sum::<u64>();
-        self.blob_store().remove(strays.iter().map(|blob| blob.hash).collect()).await
+        self.blob_store().remove(strays.iter().map(|blob| blob.hash).collect()).await?;
+        let strays = self.strays(first_byte, old, &packs).await?;
+        self.blob_store().remove_packs(strays.iter().map(|pack| pack.hash).collect()).await
     }
 
-    async fn strays(
-        &self,
-        first_byte: u8,
-        old: Timestamp,
-        stored: &[crate::blobs::StoredBlob],
-    ) -> Result<Vec<crate::blobs::StoredBlob>> {
+    /// Those without a row that are old.
+    async fn strays(&self, first_byte: u8, old: Timestamp, stored: &[StoredBlob]) -> Result<Vec<StoredBlob>> {
+        if stored.is_empty() {
+            return Ok(Vec::new());
+        }
         let (mut low, mut high) = ([0; 32], [u8::MAX; 32]);
         (low[0], high[0]) = (first_byte, first_byte);
         let (low, high) = (BlobHash::from_bytes(low), BlobHash::from_bytes(high));
-        let mut known = std::collections::HashSet::new();
+        let mut known = HashSet::new();
         for row in self.db().all(HASHES_BETWEEN, values![&low, &high]).await? {
             known.insert(hash_of(row.get("hash")?)?);
         }
-        let stray = |blob: &&crate::blobs::StoredBlob| blob.stored <= old && !known.contains(&blob.hash);
+        let stray = |blob: &&StoredBlob| blob.stored <= old && !known.contains(&blob.hash);
         Ok(stored.iter().filter(stray).copied().collect())
     }
 }

@@ -3,12 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use offprint_model::asset::BlobHash;
+use offprint_model::encoding::Encoding;
 use offprint_model::stages::StageStatus;
 
 use crate::assets::hash_of;
+use crate::compress::decompress;
 use crate::db::{Row, Rows, Tx, values};
 use crate::error::Result;
 use crate::open::Store;
+use crate::routing::ProjectRoutes;
 use crate::site::SiteHash;
 use crate::stored::stages_from_json;
 
@@ -19,7 +22,10 @@ const ALIASES: &str = "SELECT 'production of ' || p.name AS alias, d.seq, d.dele
         WHERE p.canonical IS NOT NULL
     UNION ALL SELECT 'branch ' || a.label, d.seq, d.deleted, d.activated, s.sealed
         FROM branch_alias a LEFT JOIN deployment d ON d.seq = a.deployment_seq
-        LEFT JOIN site s ON s.id = d.site_id";
+        LEFT JOIN site s ON s.id = d.site_id
+    UNION ALL SELECT 'predecessor of ' || q.label || '.' || p.name, d.seq, d.deleted, d.activated, s.sealed
+        FROM predecessor q JOIN project p ON p.seq = q.project_seq
+        LEFT JOIN deployment d ON d.seq = q.deployment_seq LEFT JOIN site s ON s.id = d.site_id";
 const SITES: &str = "SELECT s.id, s.hash, s.pins, s.released,
         (SELECT count(*) FROM pin WHERE pin.site_id = s.id) AS pinned,
         (SELECT count(*) FROM deployment d WHERE d.site_id = s.id) AS deployments FROM site s";
@@ -69,7 +75,7 @@ async fn check_database(tx: &Tx, broken: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// An alias points at a sealed deployment.
+/// An alias points at a sealed deployment, and did so before.
 async fn check_aliases(tx: &Tx, broken: &mut Vec<String>) -> Result<()> {
     for row in tx.all(ALIASES, values![]).await? {
         let alias: String = row.get("alias")?;
@@ -159,15 +165,41 @@ async fn check_blob(
         Ok(bytes) if i64::try_from(bytes.len()).ok() != Some(row.get("size")?) => {
             broken.push(format!("blob {hash:?} has another length than its row says"));
         }
-        Ok(_) => {}
+        Ok(bytes) => check_variants(store, &hash, &bytes, broken).await,
     }
     Ok(())
+}
+
+/// A variant gives the bytes of its blob.
+async fn check_variants(store: &Store, hash: &BlobHash, bytes: &[u8], broken: &mut Vec<String>) {
+    for encoding in Encoding::ALL {
+        let whole = match store.blobs().variants(hash).await {
+            Ok(Some(variants)) if variants.length(encoding) > 0 => {
+                let variant = store.blobs().read_variant(hash, encoding).await;
+                let plain = variant.map(|variant| decompress(&variant, encoding, bytes.len()));
+                matches!(plain, Ok(Ok(plain)) if plain == bytes)
+            }
+            found => found.is_ok(),
+        };
+        if !whole {
+            let token = encoding.token();
+            broken.push(format!(
+                "blob {hash:?} has a damaged {token} variant; remove the file of its variants beside it, and \
+                 the next deployment that has the blob makes them again"
+            ));
+        }
+    }
 }
 
 /// Reading the routes from a revision on gives what reading all of them gives.
 async fn check_routes(store: &Store, broken: &mut Vec<String>) -> Result<()> {
     let all = store.routing_since(0).await?;
     let now: HashMap<_, _> = all.projects.iter().cloned().collect();
+    for (project, routes) in &all.projects {
+        if routes.as_ref().is_some_and(lists_what_is_served) {
+            broken.push(format!("a predecessor in {project} is what is served"));
+        }
+    }
     let since = store.routing_since(1.min(all.revision)).await?;
     if since.revision == all.revision && !since.full {
         for (project, routes) in since.projects {
@@ -177,4 +209,12 @@ async fn check_routes(store: &Store, broken: &mut Vec<String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether an alias has its own content as a predecessor.
+fn lists_what_is_served(routes: &ProjectRoutes) -> bool {
+    routes.predecessors.iter().any(|old| match &old.label {
+        None => routes.production == Some(old.site),
+        Some(label) => routes.branches.contains(&(label.clone(), old.site)),
+    })
 }

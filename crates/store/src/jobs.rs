@@ -23,6 +23,7 @@ use crate::routing::routes_changed;
 use crate::site::{SiteDocument, SiteHash};
 use crate::sql;
 use crate::stored::{stages_from_json, stages_to_json};
+use crate::variants::note_variants;
 
 /// Receipt: the holder works on this job. Made by [`Store::claim_job`] only.
 #[derive(Clone, Debug)]
@@ -216,6 +217,7 @@ impl Store {
             order: lease.order,
         };
         move_alias(&tx, alias).await?;
+        note_variants(&tx, sealed.site_id).await?;
         let project = row.get::<String>("name")?;
         let project = offprint_model::name::ProjectName::parse(&project).map_err(stored_name)?;
         routes_changed(&tx, &project).await?;
@@ -281,7 +283,8 @@ fn follows(before: &Stages, after: &Stages) -> bool {
     kept && after.iter().filter(|(_, stage)| stage.status == StageStatus::Active).count() <= 1
 }
 
-fn after(now: Timestamp, ttl: Duration) -> Timestamp {
+/// The time so long after another.
+pub(crate) fn after(now: Timestamp, ttl: Duration) -> Timestamp {
     let micros = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_micros(now.as_micros().saturating_add(micros))
 }

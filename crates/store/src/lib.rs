@@ -13,6 +13,7 @@ mod domains;
 mod jobs;
 mod projects;
 mod routing;
+mod variants;
 
 mod gc;
 pub mod invariants;
@@ -20,6 +21,7 @@ mod operator;
 
 pub mod blobs;
 mod clock;
+pub mod compress;
 mod crypt;
 mod db;
 mod error;
@@ -33,7 +35,7 @@ mod stored;
 mod wake;
 
 pub use assets::{PutReport, Upload};
-pub use blobs::Blobs;
+pub use blobs::{Blobs, Variants};
 pub use clock::Clock;
 pub use deployments::{NewDeployment, UploadedConfiguration};
 pub use error::{Entity, Result, StoreError};
@@ -43,7 +45,8 @@ pub use open::{Store, StoreOptions};
 pub use operator::SoleWorker;
 pub use page::{Listed, Page};
 pub use projects::{NewProject, ProjectScope};
-pub use routing::{ProjectRoutes, RoutingUpdate};
+pub use routing::{Predecessor, ProjectRoutes, RoutingUpdate};
 pub use site::{ShortId, SiteDocument, SiteHash, WorkerKind, WorkerRef};
 pub use tokens::{Account, AccountScope, Bootstrap, Denied, Permission, Principal, Token};
+pub use variants::VariantWork;
 pub use wake::Wake;

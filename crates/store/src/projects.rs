@@ -102,9 +102,10 @@ const ANY_DOMAIN: &str = "SELECT id FROM domain WHERE project_seq = $1 LIMIT 1";
 const COUNT_DEPLOYMENTS: &str =
     "SELECT count(*) AS total FROM deployment WHERE project_seq = $1 AND deleted IS NULL";
 /// In an order that leaves no reference behind. Each takes the project and, in the first, the time.
-const DELETE: [&str; 9] = [
+const DELETE: [&str; 10] = [
     "UPDATE project SET canonical = NULL WHERE seq = $1",
     "DELETE FROM branch_alias WHERE project_seq = $1",
+    "DELETE FROM predecessor WHERE project_seq = $1",
     "DELETE FROM job WHERE deployment_seq IN (SELECT seq FROM deployment WHERE project_seq = $1)",
     "DELETE FROM log WHERE deployment_seq IN (SELECT seq FROM deployment WHERE project_seq = $1)",
     "DELETE FROM deploy WHERE project_seq = $1",

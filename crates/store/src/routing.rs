@@ -4,24 +4,20 @@
 //! since its revision and gets, for each project concerned, all routes as they are now: reading twice, late
 //! or from a restored backup gives a right table.
 
-use std::collections::HashMap;
+mod read;
 
 use offprint_model::asset::BlobHash;
 use offprint_model::name::{AliasLabel, Hostname, ProjectName};
+use offprint_model::time::Timestamp;
 
-use crate::crypt::unhex;
 use crate::db::{Rows, Tx, values};
 use crate::error::{Result, StoreError};
 use crate::open::Store;
 use crate::projects::stored_name;
 use crate::site::{ShortId, SiteDocument, SiteHash};
-use crate::sql;
 use crate::stored::document;
+use read::{Chunk, next_chunk};
 
-/// Projects read at once; bounds the memory of a full read.
-const PROJECTS_A_CHUNK: i64 = 4000;
-/// Deployments read at once, a project may have any number.
-const DEPLOYMENTS_A_CHUNK: i64 = 20_000;
 /// With more changed projects than this, reading all is faster than reading each.
 const CHANGES_MAX: usize = 500;
 
@@ -37,6 +33,22 @@ pub struct ProjectRoutes {
     pub deployments: Vec<(ShortId, Option<SiteHash>)>,
     /// Active custom domains, which lead to production.
     pub domains: Vec<Hostname>,
+    /// What production and the branches led to before, the last to be retired first. None has the site to
+    /// which its alias leads now, and none occurs twice.
+    pub predecessors: Vec<Predecessor>,
+}
+
+/// A deployment that an alias led to until another took its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Predecessor {
+    /// The branch; `None`: production.
+    pub label: Option<AliasLabel>,
+    /// The deployment, which has not been deleted.
+    pub deployment: ShortId,
+    /// Its content, which is stored as long as this is listed.
+    pub site: SiteHash,
+    /// When the alias left it for the last time.
+    pub retired: Timestamp,
 }
 
 /// The routes of the projects that changed.
@@ -131,135 +143,10 @@ async fn changed_since(tx: &Tx, revision: i64) -> Result<Option<Routed>> {
 async fn all_projects(tx: &Tx) -> Result<Routed> {
     let mut projects = Vec::new();
     let mut after = 0;
-    loop {
-        let names = lines(tx, sql::ROUTED_NAMES, values![after, PROJECTS_A_CHUNK]).await?;
-        let mut named = Vec::new();
-        for line in names.lines() {
-            let mut words = Words::of(line);
-            let seq = words.number()?;
-            named.push((seq, ProjectName::parse(words.last()?).map_err(stored_name)?));
-            after = seq;
-        }
-        if named.is_empty() {
-            return Ok(projects);
-        }
-        let mut chunk = Chunk::new(named);
+    while let Some(mut chunk) = next_chunk(tx, after).await? {
         chunk.read(tx).await?;
+        after = chunk.last;
         projects.extend(chunk.projects.into_iter().map(|(name, routes)| (name, Some(routes))));
     }
-}
-
-/// Projects with neighbouring numbers.
-struct Chunk {
-    first: i64,
-    last: i64,
-    index: HashMap<i64, usize>,
-    projects: Vec<(ProjectName, ProjectRoutes)>,
-}
-
-impl Chunk {
-    /// Takes projects in ascending order.
-    fn new(named: Vec<(i64, ProjectName)>) -> Self {
-        let first = named.first().map_or(0, |(seq, _)| *seq);
-        let last = named.last().map_or(0, |(seq, _)| *seq);
-        let index = named.iter().enumerate().map(|(index, (seq, _))| (*seq, index)).collect();
-        let projects = named.into_iter().map(|(_, name)| (name, ProjectRoutes::default())).collect();
-        Self { first, last, index, projects }
-    }
-
-    async fn read(&mut self, tx: &Tx) -> Result<()> {
-        let range = || values![self.first, self.last];
-        let production = lines(tx, sql::ROUTED_PRODUCTION, range()).await?;
-        let branches = lines(tx, sql::ROUTED_BRANCHES, range()).await?;
-        let domains = lines(tx, sql::ROUTED_DOMAINS, range()).await?;
-        for line in production.lines() {
-            let mut words = Words::of(line);
-            let routes = self.routes(&mut words)?;
-            routes.production = Some(words.site()?);
-        }
-        for line in branches.lines() {
-            let mut words = Words::of(line);
-            let routes = self.routes(&mut words)?;
-            let site = words.site()?;
-            routes.branches.push((AliasLabel::stored(words.last()?), site));
-        }
-        for line in domains.lines() {
-            let mut words = Words::of(line);
-            let routes = self.routes(&mut words)?;
-            routes.domains.push(Hostname::parse(words.last()?).map_err(stored_name)?);
-        }
-        self.read_deployments(tx).await
-    }
-
-    async fn read_deployments(&mut self, tx: &Tx) -> Result<()> {
-        let mut after = (0, -1);
-        loop {
-            let values = values![self.first, self.last, after.0, after.1, DEPLOYMENTS_A_CHUNK];
-            let deployments = lines(tx, sql::ROUTED_DEPLOYMENTS, values).await?;
-            let mut count = 0;
-            for line in deployments.lines() {
-                let mut words = Words::of(line);
-                let mut again = Words::of(line);
-                after = (again.number()?, again.number()?);
-                count += 1;
-                let routes = self.routes(&mut words)?;
-                let short = words.number()?;
-                let short = u32::try_from(short).map_err(|_| damaged(line))?;
-                let site = if line.ends_with('-') { None } else { Some(words.site()?) };
-                routes.deployments.push((ShortId(short), site));
-            }
-            if count < DEPLOYMENTS_A_CHUNK {
-                return Ok(());
-            }
-        }
-    }
-
-    /// The routes of the project that a line begins with.
-    fn routes(&mut self, words: &mut Words<'_>) -> Result<&mut ProjectRoutes> {
-        let seq = words.number()?;
-        let index = self.index.get(&seq).ok_or_else(|| damaged(words.line))?;
-        Ok(&mut self.projects[*index].1)
-    }
-}
-
-async fn lines(tx: &Tx, sql: &'static str, values: Vec<sea_orm::Value>) -> Result<String> {
-    let row = tx.one(sql, values).await?;
-    let lines = row.map(|row| row.get::<Option<String>>("lines")).transpose()?;
-    Ok(lines.flatten().unwrap_or_default())
-}
-
-/// A line of words with one space between.
-struct Words<'a> {
-    line: &'a str,
-    rest: &'a str,
-}
-
-impl<'a> Words<'a> {
-    const fn of(line: &'a str) -> Self {
-        Self { line, rest: line }
-    }
-
-    fn next(&mut self) -> Result<&'a str> {
-        let (word, rest) = self.rest.split_once(' ').unwrap_or((self.rest, ""));
-        self.rest = rest;
-        if word.is_empty() { Err(damaged(self.line)) } else { Ok(word) }
-    }
-
-    fn number(&mut self) -> Result<i64> {
-        self.next()?.parse().map_err(|_| damaged(self.line))
-    }
-
-    fn site(&mut self) -> Result<SiteHash> {
-        let bytes = unhex(self.next()?).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        let bytes = bytes.ok_or_else(|| damaged(self.line))?;
-        Ok(SiteHash::of_document(BlobHash::from_bytes(bytes)))
-    }
-
-    fn last(&mut self) -> Result<&'a str> {
-        self.next()
-    }
-}
-
-fn damaged(line: &str) -> StoreError {
-    StoreError::Corrupt(format!("a route: {line}"))
+    Ok(projects)
 }

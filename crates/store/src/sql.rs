@@ -132,12 +132,21 @@ pub(crate) const ROUTED_BRANCHES: &str =
     FROM branch_alias a JOIN deployment d ON d.seq = a.deployment_seq JOIN site s ON s.id = d.site_id
     WHERE a.project_seq BETWEEN $1 AND $2";
 
+/// $3, $4, $5 project, deployment and label of the last line before; $6 how many: lines "project deployment
+/// label short-id site retired", the label after a dot, so that production has a word there as well.
+pub(crate) const ROUTED_PREDECESSORS: &str = "SELECT group_concat(project_seq || ' ' || deployment_seq
+        || ' .' || label || ' ' || short || ' ' || site || ' ' || retired, char(10)) AS lines
+    FROM (SELECT q.project_seq, q.deployment_seq, q.label, d.short, lower(hex(s.hash)) AS site, q.retired
+        FROM predecessor q JOIN deployment d ON d.seq = q.deployment_seq JOIN site s ON s.id = d.site_id
+        WHERE q.project_seq BETWEEN max($1, $3) AND $2 AND (q.project_seq, q.label, q.deployment_seq) > ($3, $5, $4)
+        ORDER BY q.project_seq, q.label, q.deployment_seq LIMIT $6)";
+
 /// $3, $4 the last line before; $5 how many: lines "project short-id site", the site "-" when deleted.
 pub(crate) const ROUTED_DEPLOYMENTS: &str =
     "SELECT group_concat(project_seq || ' ' || short || ' ' || site, char(10)) AS lines
     FROM (SELECT d.project_seq, d.short, CASE WHEN s.id IS NULL THEN '-' ELSE lower(hex(s.hash)) END AS site
         FROM deployment d LEFT JOIN site s ON s.id = d.site_id
-        WHERE d.activated IS NOT NULL AND d.project_seq BETWEEN $1 AND $2
+        WHERE d.activated IS NOT NULL AND d.project_seq BETWEEN max($1, $3) AND $2
             AND (d.project_seq, d.short) > ($3, $4)
         ORDER BY d.project_seq, d.short LIMIT $5)";
 

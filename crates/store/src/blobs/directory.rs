@@ -1,27 +1,26 @@
-//! Blobs as files of a local directory: `<root>/ab/<64 hex digits>`.
+//! Blobs as files of a local directory: `<root>/ab/<64 hex digits>`, and their packs beside them as
+//! `<64 hex digits>.variants`.
 //!
 //! A batch is written under temporary names, made durable, renamed, and made durable again: so whatever has a
 //! final name is whole, also after a power cut. Syncing each of thousands of small files would take a disk
 //! flush each, 320 to 510 files a second; two `syncfs` for the batch make it some thousands. A few files are
 //! synced one by one, because `syncfs` also waits for what others wrote to the disk.
-//!
-//! Temporary files lie in a directory of this process, which holds a lock on it; whoever opens the store
-//! removes the directories that nobody holds.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use offprint_model::asset::BlobHash;
+use offprint_model::encoding::Encoding;
 use offprint_model::time::Timestamp;
-use uuid::Uuid;
 
+use super::pack::{HEADER_BYTES, NewPack, Variants};
 use super::sync::GroupSync;
+use super::temporary::{Temporary, Written, make};
 use super::{Answer, BlobStore, NewBlob, StoredBlob};
 use crate::error::{Entity, Result, StoreError};
 use crate::failpoints::point;
@@ -31,18 +30,17 @@ use crate::lock::blocking;
 const SINGLY_FILES_MAX: usize = 8;
 const SINGLY_BYTES_MAX: usize = 4 << 20;
 
+const PACK_SUFFIX: &str = ".variants";
+
 /// Blobs in a local directory.
 pub struct Directory {
     layout: Arc<Layout>,
     syncs: GroupSync,
-    /// Keeps others from removing our temporary directory.
-    _lock: File,
 }
 
 struct Layout {
     root: PathBuf,
-    temporary: PathBuf,
-    next: AtomicU64,
+    temporary: Temporary,
 }
 
 impl Directory {
@@ -60,32 +58,29 @@ impl Directory {
         for first in 0..=u8::MAX {
             make(&root.join(format!("{first:02x}")))?;
         }
-        // Between making its lock file and locking it, a process looks like one that is gone: take turns.
-        let turn = root.join("opening.lock");
-        let file = File::create(&turn).map_err(StoreError::io(&turn))?;
-        file.lock().map_err(StoreError::io(&turn))?;
-        remove_abandoned(&temporaries)?;
-        let temporary = temporaries.join(Uuid::new_v4().simple().to_string());
-        let lock = claim(&temporary)?;
+        let temporary = Temporary::claim(&temporaries, &root.join("opening.lock"))?;
         let handle = File::open(&root).map_err(StoreError::io(&root))?;
         handle.sync_all().map_err(StoreError::io(&root))?;
-        let layout = Arc::new(Layout { root: root.clone(), temporary, next: AtomicU64::new(0) });
-        Ok(Self { layout, syncs: GroupSync::new(root, handle), _lock: lock })
+        let layout = Layout { root: root.clone(), temporary };
+        Ok(Self { layout: Arc::new(layout), syncs: GroupSync::new(root, handle) })
     }
 
-    async fn put_all(&self, mut blobs: Vec<NewBlob>) -> Result<()> {
+    /// Writes files, their final names and contents, so that each is whole or absent whatever happens.
+    async fn put_all(&self, mut files: Vec<(PathBuf, Bytes)>) -> Result<()> {
         let mut seen = HashSet::new();
-        blobs.retain(|blob| seen.insert(blob.hash));
-        let bytes: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
-        let singly = blobs.len() <= SINGLY_FILES_MAX && bytes <= SINGLY_BYTES_MAX;
+        files.retain(|(name, _)| seen.insert(name.clone()));
+        if files.is_empty() {
+            return Ok(());
+        }
+        let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        let singly = files.len() <= SINGLY_FILES_MAX && bytes <= SINGLY_BYTES_MAX;
         let layout = self.layout.clone();
-        let written = blocking(move || Written::write(layout, &blobs, singly)).await?;
+        let written = blocking(move || Written::write(&layout.temporary, &files, singly)).await?;
         if !singly {
             self.syncs.sync().await?;
         }
         point("store::blobs::written")?;
-        let layout = self.layout.clone();
-        blocking(move || written.rename(&layout, singly)).await?;
+        blocking(move || written.rename(singly)).await?;
         point("store::blobs::renamed")?;
         if !singly {
             self.syncs.sync().await?;
@@ -94,70 +89,58 @@ impl Directory {
     }
 }
 
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // Left behind, it would be removed by the next to open the store.
-        let _ = fs::remove_dir_all(&self.layout.temporary);
-        let _ = fs::remove_file(lock_file(&self.layout.temporary));
-    }
-}
-
 impl Layout {
+    fn shelf(&self, first_byte: u8) -> PathBuf {
+        self.root.join(format!("{first_byte:02x}"))
+    }
+
     fn path(&self, hash: &BlobHash) -> PathBuf {
-        let hex = hash.to_hex();
-        self.root.join(&hex[..2]).join(hex)
-    }
-}
-
-/// Files under temporary names; removed when dropped before they were renamed.
-#[derive(Default)]
-struct Written(Vec<(PathBuf, BlobHash)>);
-
-impl Written {
-    fn write(layout: Arc<Layout>, blobs: &[NewBlob], sync: bool) -> Result<Self> {
-        let mut written = Self::default();
-        for blob in blobs {
-            point("store::blobs::write")?;
-            let number = layout.next.fetch_add(1, Ordering::Relaxed);
-            let path = layout.temporary.join(number.to_string());
-            let mut file = File::create_new(&path).map_err(StoreError::io(&path))?;
-            written.0.push((path.clone(), blob.hash));
-            file.write_all(&blob.bytes).map_err(StoreError::io(&path))?;
-            if sync {
-                file.sync_data().map_err(StoreError::io(&path))?;
-            }
-        }
-        Ok(written)
+        self.shelf(hash.as_bytes()[0]).join(hash.to_hex())
     }
 
-    fn rename(mut self, layout: &Layout, sync: bool) -> Result<()> {
-        let mut directories = BTreeSet::new();
-        while let Some((from, hash)) = self.0.last() {
-            point("store::blobs::rename")?;
-            let to = layout.path(hash);
-            fs::rename(from, &to).map_err(StoreError::io(&to))?;
-            self.0.pop();
-            directories.extend(to.parent().map(Path::to_owned));
-        }
-        for directory in directories.iter().filter(|_| sync) {
-            let opened = File::open(directory).map_err(StoreError::io(directory))?;
-            opened.sync_all().map_err(StoreError::io(directory))?;
-        }
-        Ok(())
+    fn pack(&self, blob: &BlobHash) -> PathBuf {
+        self.shelf(blob.as_bytes()[0]).join(blob.to_hex() + PACK_SUFFIX)
     }
-}
 
-impl Drop for Written {
-    fn drop(&mut self) {
-        for (path, _) in &self.0 {
-            let _ = fs::remove_file(path);
+    /// The pack of a blob as a file, positioned behind its head. `None`: there is no whole one.
+    fn open_pack(&self, blob: &BlobHash) -> Result<Option<(File, Variants)>> {
+        let path = self.pack(blob);
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(StoreError::io(&path))?,
+        };
+        let size = file.metadata().map_err(StoreError::io(&path))?.len();
+        let mut header = [0; HEADER_BYTES];
+        if size < HEADER_BYTES as u64 {
+            return Ok(None);
         }
+        file.read_exact(&mut header).map_err(StoreError::io(&path))?;
+        Ok(Variants::of_header(&header, size).map(|variants| (file, variants)))
+    }
+
+    /// A stored variant: the pack positioned at its first byte, and its length.
+    fn open_variant(&self, blob: &BlobHash, encoding: Encoding) -> Result<(File, u64)> {
+        let found = self.open_pack(blob)?;
+        let found = found.filter(|(_, variants)| variants.length(encoding) > 0);
+        let (mut file, variants) = found.ok_or(StoreError::NotFound(Entity::Blob))?;
+        let start = SeekFrom::Start(variants.offset(encoding));
+        file.seek(start).map_err(StoreError::io(self.pack(blob)))?;
+        Ok((file, variants.length(encoding)))
+    }
+
+    fn read_variant(&self, blob: &BlobHash, encoding: Encoding) -> Result<Bytes> {
+        let (mut file, length) = self.open_variant(blob, encoding)?;
+        let damaged = |_| StoreError::Corrupt(format!("a variant of {blob:?} is too long to be read"));
+        let mut bytes = vec![0; usize::try_from(length).map_err(damaged)?];
+        file.read_exact(&mut bytes).map_err(StoreError::io(self.pack(blob)))?;
+        Ok(bytes.into())
     }
 }
 
 impl BlobStore for Directory {
     fn put(&self, blobs: Vec<NewBlob>) -> Answer<'_, ()> {
-        Box::pin(async move { if blobs.is_empty() { Ok(()) } else { self.put_all(blobs).await } })
+        let files = blobs.into_iter().map(|blob| (self.layout.path(&blob.hash), blob.bytes)).collect();
+        Box::pin(self.put_all(files))
     }
 
     fn read<'a>(&'a self, hash: &'a BlobHash) -> Answer<'a, Bytes> {
@@ -196,31 +179,84 @@ impl BlobStore for Directory {
         Box::pin(blocking(move || {
             for hash in hashes {
                 point("store::blobs::remove")?;
-                let path = layout.path(&hash);
-                match fs::remove_file(&path) {
-                    Err(source) if source.kind() != ErrorKind::NotFound => {
-                        return Err(StoreError::Io { path, source });
-                    }
-                    _ => {}
-                }
+                remove_file(&layout.pack(&hash))?;
+                remove_file(&layout.path(&hash))?;
             }
             Ok(())
         }))
     }
 
     fn list(&self, first_byte: u8) -> Answer<'_, Vec<StoredBlob>> {
-        let path = self.layout.root.join(format!("{first_byte:02x}"));
-        Box::pin(blocking(move || list(&path)))
+        let path = self.layout.shelf(first_byte);
+        Box::pin(blocking(move || list(&path, "")))
+    }
+
+    fn put_packs(&self, packs: Vec<NewPack>) -> Answer<'_, ()> {
+        let files = packs.into_iter().map(|pack| (self.layout.pack(&pack.blob), pack.bytes)).collect();
+        Box::pin(self.put_all(files))
+    }
+
+    fn variants<'a>(&'a self, blob: &'a BlobHash) -> Answer<'a, Option<Variants>> {
+        let (layout, blob) = (self.layout.clone(), *blob);
+        Box::pin(blocking(move || Ok(layout.open_pack(&blob)?.map(|(_, variants)| variants))))
+    }
+
+    fn read_variant<'a>(&'a self, blob: &'a BlobHash, encoding: Encoding) -> Answer<'a, Bytes> {
+        let (layout, blob) = (self.layout.clone(), *blob);
+        Box::pin(blocking(move || layout.read_variant(&blob, encoding)))
+    }
+
+    fn open_variant<'a>(
+        &'a self,
+        blob: &'a BlobHash,
+        encoding: Encoding,
+    ) -> Answer<'a, (tokio::fs::File, u64)> {
+        let (layout, blob) = (self.layout.clone(), *blob);
+        Box::pin(blocking(move || {
+            let (file, length) = layout.open_variant(&blob, encoding)?;
+            Ok((tokio::fs::File::from_std(file), length))
+        }))
+    }
+
+    fn unpacked(&self, blobs: Vec<BlobHash>) -> Answer<'_, Vec<BlobHash>> {
+        let layout = self.layout.clone();
+        Box::pin(blocking(move || {
+            let mut unpacked = Vec::new();
+            for blob in blobs {
+                if layout.open_pack(&blob)?.is_none() {
+                    unpacked.push(blob);
+                }
+            }
+            Ok(unpacked)
+        }))
+    }
+
+    fn remove_packs(&self, blobs: Vec<BlobHash>) -> Answer<'_, ()> {
+        let layout = self.layout.clone();
+        Box::pin(blocking(move || {
+            for blob in blobs {
+                point("store::blobs::remove_pack")?;
+                remove_file(&layout.pack(&blob))?;
+            }
+            Ok(())
+        }))
+    }
+
+    fn list_packs(&self, first_byte: u8) -> Answer<'_, Vec<StoredBlob>> {
+        let path = self.layout.shelf(first_byte);
+        Box::pin(blocking(move || list(&path, PACK_SUFFIX)))
     }
 }
 
-fn list(path: &Path) -> Result<Vec<StoredBlob>> {
+/// The files that are named by a hash and this suffix.
+fn list(path: &Path, suffix: &str) -> Result<Vec<StoredBlob>> {
     let mut blobs = Vec::new();
     for entry in fs::read_dir(path).map_err(StoreError::io(path))? {
         let entry = entry.map_err(StoreError::io(path))?;
         let name = entry.file_name();
-        // What is not named like a blob is not ours to touch.
-        let Some(hash) = name.to_str().and_then(|name| blake3::Hash::from_hex(name).ok()) else { continue };
+        let hash = name.to_str().and_then(|name| name.strip_suffix(suffix));
+        // What is not named so is not ours to touch.
+        let Some(hash) = hash.and_then(|name| blake3::Hash::from_hex(name).ok()) else { continue };
         let metadata = match entry.metadata() {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -234,46 +270,18 @@ fn list(path: &Path) -> Result<Vec<StoredBlob>> {
     Ok(blobs)
 }
 
-fn absent_or_io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
-    move |source| match source.kind() {
-        ErrorKind::NotFound => StoreError::NotFound(Entity::Blob),
-        _ => StoreError::Io { path: path.to_owned(), source },
-    }
-}
-
-fn make(path: &Path) -> Result<()> {
-    match fs::create_dir(path) {
-        Err(source) if source.kind() != ErrorKind::AlreadyExists => {
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
             Err(StoreError::Io { path: path.to_owned(), source })
         }
         _ => Ok(()),
     }
 }
 
-/// Makes a temporary directory and takes the lock that says that its process lives.
-fn claim(directory: &Path) -> Result<File> {
-    let lock = lock_file(directory);
-    // The lock comes first: a directory without a held lock may be removed at any time.
-    let file = File::create_new(&lock).map_err(StoreError::io(&lock))?;
-    file.lock().map_err(StoreError::io(&lock))?;
-    make(directory)?;
-    Ok(file)
-}
-
-fn lock_file(directory: &Path) -> PathBuf {
-    directory.with_extension("lock")
-}
-
-fn remove_abandoned(temporaries: &Path) -> Result<()> {
-    for entry in fs::read_dir(temporaries).map_err(StoreError::io(temporaries))? {
-        let directory = entry.map_err(StoreError::io(temporaries))?.path().with_extension("");
-        let lock = lock_file(&directory);
-        let held = File::open(&lock).is_ok_and(|file| file.try_lock().is_err());
-        if !held {
-            // Each is met twice, as a directory and as a lock, so one of the two may be gone.
-            let _ = fs::remove_dir_all(&directory);
-            let _ = fs::remove_file(&lock);
-        }
+fn absent_or_io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
+    move |source| match source.kind() {
+        ErrorKind::NotFound => StoreError::NotFound(Entity::Blob),
+        _ => StoreError::Io { path: path.to_owned(), source },
     }
-    Ok(())
 }

@@ -1,13 +1,13 @@
 //! Deleting, retrying and rolling back.
 
-use offprint_model::config::Environment;
 use offprint_model::deployment::{Commit, Deployment};
 use offprint_model::id::DeploymentId;
 
+use super::alias::{SetAlias, forget_deployment, move_alias};
 use super::insert::{Insert, Snapshot, add_deploy};
 use super::row::{by_seq, environment_named, seal_rows};
 use crate::clock::Clock;
-use crate::db::{Row, Rows, Tx, values};
+use crate::db::{Row, Rows, values};
 use crate::error::{Entity, Result, StoreError};
 use crate::open::Store;
 use crate::projects::ProjectScope;
@@ -21,7 +21,6 @@ const FIND: &str =
         (SELECT count(*) FROM branch_alias a WHERE a.deployment_seq = d.seq) AS aliases
     FROM deployment d JOIN project p ON p.seq = d.project_seq
     WHERE d.project_seq = $1 AND d.id = $2 AND d.deleted IS NULL";
-const REMOVE_ALIASES: &str = "DELETE FROM branch_alias WHERE deployment_seq = $1";
 const DROP_JOB: &str = "UPDATE job SET state = 'dropped', lease_until = 0
     WHERE deployment_seq = $1 AND state IN ('ready', 'leased')";
 const DELETE_LOG: &str = "DELETE FROM log WHERE deployment_seq = $1";
@@ -31,13 +30,6 @@ const BURY: &str = "UPDATE deployment
     SET deleted = $2, site_id = NULL, build_config = '', config = '', source = NULL WHERE seq = $1";
 const RELEASE_SITE: &str = "UPDATE site SET released = $2
     WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.site_id = $1)";
-const SET_CANONICAL: &str = "UPDATE project SET canonical = $2, canonical_order = $3
-    WHERE seq = $1 AND canonical_order < $3";
-const SET_BRANCH: &str = "INSERT INTO branch_alias (project_seq, label, deployment_seq, deploy_order)
-    VALUES ($1, $2, $3, $4)
-    ON CONFLICT (project_seq, label) DO UPDATE
-    SET deployment_seq = excluded.deployment_seq, deploy_order = excluded.deploy_order
-    WHERE branch_alias.deploy_order < excluded.deploy_order";
 
 impl Store {
     /// Deletes a deployment. Its host answers "gone" from now on if it was ever served; work under way for
@@ -62,7 +54,7 @@ impl Store {
             return Err(StoreError::DeploymentIsAliased);
         }
         let now = Clock::now();
-        tx.run(REMOVE_ALIASES, values![seq]).await?;
+        forget_deployment(&tx, seq).await?;
         tx.run(DROP_JOB, values![seq]).await?;
         tx.run(DELETE_LOG, values![seq]).await?;
         tx.run(END_DEPLOYS, values![seq, now]).await?;
@@ -154,29 +146,6 @@ impl Store {
             Some(first) => Err(StoreError::Unsealed { first: *first, total: missing.len() }),
         }
     }
-}
-
-/// An alias to be set to a deployment.
-pub(crate) struct SetAlias {
-    pub(crate) project_seq: i64,
-    pub(crate) environment: Environment,
-    pub(crate) label: String,
-    pub(crate) deployment_seq: i64,
-    /// The number of the wish behind it.
-    pub(crate) order: i64,
-}
-
-/// Points the production host or the branch's host at a deployment, unless a later wish has pointed it
-/// elsewhere. Says whether it moved.
-pub(crate) async fn move_alias(tx: &Tx, alias: SetAlias) -> Result<bool> {
-    let SetAlias { project_seq, environment, label, deployment_seq, order } = alias;
-    let moved = match environment {
-        Environment::Production => tx.run(SET_CANONICAL, values![project_seq, deployment_seq, order]).await?,
-        Environment::Preview => {
-            tx.run(SET_BRANCH, values![project_seq, label, deployment_seq, order]).await?
-        }
-    };
-    Ok(moved > 0)
 }
 
 async fn find(rows: &impl Rows, scope: &ProjectScope, id: &DeploymentId) -> Result<Row> {

@@ -155,7 +155,7 @@ impl Store {
         };
         let worker = new.worker.as_ref().map(|(kind, bytes)| WorkerRef { blob: extra(bytes), kind: *kind });
         let functions_routing = new.functions_routing.as_ref().map(&mut extra);
-        let project = load_by_seq(self.db(), self.keys(), scope.seq).await?;
+        let build_config = load_by_seq(self.db(), self.keys(), scope.seq).await?.build_config;
         let document = SiteDocument {
             manifest: manifest(&new.assets, &rows)?,
             headers: new.headers.clone(),
@@ -163,7 +163,8 @@ impl Store {
             routes: new.routes.clone(),
             worker,
             functions_routing,
-            web_analytics_token: project.build_config.web_analytics_token,
+            // A token without a tag measures nothing.
+            web_analytics_token: build_config.web_analytics_tag.and(build_config.web_analytics_token),
         };
         let encoded = Bytes::from(document::encode(&document)?);
         let site = extra(&encoded);

@@ -7,6 +7,7 @@
 //! do not either, since the rollback was the later wish. The next deployment to be asked for does. A rollback
 //! is explicit: it always takes the alias, with a number of its own.
 
+mod alias;
 mod change;
 mod create;
 mod insert;
@@ -14,7 +15,7 @@ mod row;
 
 pub use create::{NewDeployment, UploadedConfiguration};
 
-pub(crate) use change::{SetAlias, move_alias};
+pub(crate) use alias::{SetAlias, move_alias};
 pub(crate) use row::{by_seq, environment_named};
 
 use std::collections::HashMap;

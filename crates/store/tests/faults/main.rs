@@ -10,7 +10,9 @@ mod support;
 
 use std::time::Duration;
 
+use offprint_model::asset::BlobHash;
 use offprint_model::deployment::Deployment;
+use offprint_model::encoding::EncodingSet;
 use offprint_model::id::DeploymentId;
 use offprint_model::name::Hostname;
 use offprint_model::project::DomainStatus;
@@ -18,7 +20,7 @@ use offprint_store::failpoints::{disarm, fail_nth};
 use offprint_store::invariants::check_invariants;
 use offprint_store::{AccountScope, NewDeployment, ProjectScope, Result, Store, StoreError, StoreOptions};
 
-use support::{TTL, key_of, new_deployment, new_project, run, scope_of, upload};
+use support::{TTL, key_of, make_variants, new_deployment, new_project, run, scope_of, upload};
 
 /// What the store has acknowledged.
 #[derive(Default)]
@@ -34,8 +36,10 @@ struct Acknowledged {
     unsure: bool,
 }
 
-const FIRST: &[(&str, &str)] = &[("/index.html", "first"), ("/shared.css", "shared")];
-const SECOND: &[(&str, &str)] = &[("/index.html", "second"), ("/shared.css", "shared")];
+/// Long enough to be compressed.
+const SHARED: &str = "a { color: red } b { color: red } c { color: red } d { color: red } e { color: red }";
+const FIRST: &[(&str, &str)] = &[("/index.html", "first"), ("/shared.css", SHARED)];
+const SECOND: &[(&str, &str)] = &[("/index.html", "second"), ("/shared.css", SHARED)];
 
 #[tokio::test]
 async fn whichever_step_fails_the_promises_hold() {
@@ -79,6 +83,7 @@ async fn life(dir: &tempfile::TempDir, known: &mut Acknowledged) -> Result<()> {
     store.add_domain(&project, &host).await?;
     store.set_domain_status(&project, &host, DomainStatus::Active, None).await?;
 
+    while make_variants(&store).await? {}
     known.unsure = true;
     store.rollback(&project, &first.id).await?;
     (known.live, known.unsure) = (Some(first.id.clone()), false);
@@ -160,6 +165,10 @@ async fn check(dir: &tempfile::TempDir, known: &Acknowledged, step: &str) {
     while let Some(lease) = store.claim_job("test", TTL).await.unwrap() {
         run(&store, &lease).await.unwrap();
     }
+    while make_variants(&store).await.unwrap() {}
+    let shared = BlobHash::of(SHARED.as_bytes());
+    let variants = store.blobs().variants(&shared).await.unwrap().unwrap();
+    assert_eq!(variants.encodings(), EncodingSet::ALL, "{step}");
     assert_eq!(lookup(&store, &account).await.unwrap().1.canonical, Some(made.id), "{step}");
     store.collect(Duration::ZERO).await.unwrap();
     assert_eq!(check_invariants(&store).await.unwrap(), Vec::<String>::new(), "{step}, afterwards");

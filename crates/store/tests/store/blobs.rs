@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use offprint_model::asset::BlobHash;
+use offprint_model::encoding::{Encoding, EncodingSet};
 use offprint_store::blobs::{BlobStore, Directory, Memory, NewBlob};
+use offprint_store::compress::decompress;
 use offprint_store::{Entity, StoreError};
 use tokio::io::AsyncReadExt;
+
+use crate::support::pack_of;
 
 fn blob(text: &str) -> NewBlob {
     NewBlob { hash: BlobHash::of(text.as_bytes()), bytes: text.as_bytes().to_vec().into() }
@@ -41,15 +45,76 @@ async fn contract(blobs: Arc<dyn BlobStore>) {
     assert_eq!(blobs.read(&a).await.unwrap(), "a");
 }
 
+async fn contract_of_packs(blobs: Arc<dyn BlobStore>) {
+    let text = "All work and no play makes Jack a dull boy. ".repeat(20);
+    let (blob, short) = (BlobHash::of(text.as_bytes()), BlobHash::of(b"short"));
+    assert_eq!(blobs.variants(&blob).await.unwrap(), None);
+    assert_eq!(blobs.unpacked(vec![blob, short]).await.unwrap(), [blob, short]);
+    let packs = vec![pack_of(blob, text.as_bytes()), pack_of(short, b"short")];
+    let (one, two) = tokio::join!(blobs.put_packs(packs.clone()), blobs.put_packs(packs.clone()));
+    one.and(two).unwrap();
+
+    let variants = blobs.variants(&blob).await.unwrap().unwrap();
+    assert_eq!(variants.encodings(), EncodingSet::ALL);
+    for encoding in Encoding::ALL {
+        let read = blobs.read_variant(&blob, encoding).await.unwrap();
+        assert_eq!(decompress(&read, encoding, text.len()).unwrap(), text.as_bytes());
+        let (file, length) = blobs.open_variant(&blob, encoding).await.unwrap();
+        assert_eq!((length, read.len() as u64), (variants.length(encoding), length));
+        let mut streamed = Vec::new();
+        file.take(length).read_to_end(&mut streamed).await.unwrap();
+        assert_eq!(streamed, read);
+        let none = blobs.read_variant(&short, encoding).await;
+        assert!(matches!(none, Err(StoreError::NotFound(Entity::Blob))));
+        assert!(blobs.open_variant(&short, encoding).await.is_err());
+    }
+    assert!(blobs.variants(&short).await.unwrap().unwrap().encodings().is_empty());
+    assert!(blobs.unpacked(vec![blob, short]).await.unwrap().is_empty());
+
+    // A pack is no blob, and goes with its blob or alone.
+    let first_byte = blob.as_bytes()[0];
+    assert!(blobs.list(first_byte).await.unwrap().iter().all(|found| found.hash != blob));
+    assert_eq!(blobs.list_packs(first_byte).await.unwrap()[0].hash, blob);
+    let (mut file, _) = blobs.open_variant(&blob, Encoding::Gzip).await.unwrap();
+    blobs.put(vec![NewBlob { hash: blob, bytes: text.into() }]).await.unwrap();
+    blobs.remove(vec![blob]).await.unwrap();
+    blobs.remove_packs(vec![short, blob]).await.unwrap();
+    assert_eq!(blobs.unpacked(vec![blob, short]).await.unwrap(), [blob, short]);
+    assert_eq!(file.read_u16().await.unwrap(), 0x1f8b, "it stays readable");
+}
+
 #[tokio::test]
 async fn a_directory_keeps_the_contract() {
     let dir = tempfile::tempdir().unwrap();
-    contract(Arc::new(Directory::open(dir.path().join("blobs")).await.unwrap())).await;
+    let directory = Arc::new(Directory::open(dir.path().join("blobs")).await.unwrap());
+    contract(directory.clone()).await;
+    contract_of_packs(directory).await;
 }
 
 #[tokio::test]
 async fn memory_keeps_the_contract() {
     contract(Arc::new(Memory::default())).await;
+    contract_of_packs(Arc::new(Memory::default())).await;
+}
+
+/// A damaged disk costs the time to make a pack again.
+#[tokio::test]
+async fn half_a_pack_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = Directory::open(dir.path().to_owned()).await.unwrap();
+    let text = "Jack ".repeat(100);
+    let blob = BlobHash::of(text.as_bytes());
+    blobs.put_packs(vec![pack_of(blob, text.as_bytes())]).await.unwrap();
+    let path = dir.path().join(&blob.to_hex()[..2]).join(blob.to_hex() + ".variants");
+    let whole = std::fs::read(&path).unwrap();
+    for length in [0, 1, 24, 25, whole.len() - 1] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        assert_eq!(blobs.variants(&blob).await.unwrap(), None, "{length}");
+        assert_eq!(blobs.unpacked(vec![blob]).await.unwrap(), [blob]);
+        assert!(blobs.read_variant(&blob, Encoding::Brotli).await.is_err());
+    }
+    blobs.put_packs(vec![pack_of(blob, text.as_bytes())]).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), whole, "the same again");
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use offprint_model::asset::{AssetKey, AssetPath};
-use offprint_store::{NewDeployment, Upload};
+use offprint_model::asset::{AssetKey, AssetPath, KeyHasher};
+use offprint_store::{NewDeployment, ProjectRoutes, Upload};
+use sea_orm::{ConnectionTrait, Database};
 
-use crate::support::{TTL, World, new_deployment, run, upload};
+use crate::support::{TTL, World, key_of, new_deployment, run, upload};
 
 fn uploads(count: usize, bytes: usize, salt: &str) -> (Vec<Upload>, Vec<(AssetPath, AssetKey)>) {
     let mut uploads = Vec::with_capacity(count);
@@ -93,6 +94,109 @@ async fn activation_is_quick_whatever_the_size() {
         times.sort();
         println!("activation with {what}: p50 {:?}, most {:?}", times[7], times[14]);
         assert!(times[7] < Duration::from_millis(500));
+    }
+}
+
+/// Run by hand, as below.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute"]
+async fn a_manifest_of_a_hundred_thousand_is_handled_in_seconds() {
+    let world = World::new().await;
+    let project = world.project("demo").await;
+    let (batch, assets) = uploads(100_000, 64, "many");
+    let start = Instant::now();
+    world.store.put_assets(&world.account, batch).await.unwrap();
+    took("100,000 small files durable", start, Duration::from_secs(300));
+    let new = NewDeployment { assets, ..new_deployment(&project, "main", &[]) };
+    for round in ["first", "unchanged"] {
+        let start = Instant::now();
+        let made = world.store.create_deployment(&project, new.clone()).await.unwrap();
+        took(&format!("deployment of 100,000, {round}"), start, Duration::from_secs(30));
+        let lease = world.claim(&made.id).await;
+        let start = Instant::now();
+        run(&world.store, &lease).await.unwrap();
+        took(&format!("taking it live, {round}"), start, Duration::from_secs(30));
+    }
+    let work = world.store.variant_work().await.unwrap().unwrap();
+    let start = Instant::now();
+    let document = world.store.load_site(&work.site).await.unwrap();
+    took("reading its document", start, Duration::from_secs(5));
+    let blobs: Vec<_> = document.manifest.iter().map(|(_, asset)| asset.blob).collect();
+    let start = Instant::now();
+    assert_eq!(world.store.blobs_without_pack(blobs).await.unwrap().len(), 100_000);
+    took("looking for its packs", start, Duration::from_secs(20));
+    let keys: Vec<AssetKey> = new.assets.iter().map(|(_, key)| key.clone()).collect();
+    let start = Instant::now();
+    assert!(world.store.missing_keys(&world.account, &keys).await.unwrap().is_empty());
+    took("100,000 keys looked up", start, Duration::from_secs(20));
+}
+
+/// The most memory that this process has had, in MiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+/// Run by hand and alone, as below: the peak is that of the whole process.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures the memory of the process"]
+async fn an_asset_of_a_hundred_mebibytes_is_held_once() {
+    let world = World::new().await;
+    let project = world.project("demo").await;
+    let content: Vec<u8> =
+        (0..100u32 << 18).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let (key, key_hasher) = (key_of("/big.bin", &content), KeyHasher::of_bytes(&content));
+    let content_type = "application/octet-stream".to_owned();
+    let files = vec![(AssetPath::parse("/big.bin").unwrap(), key.clone())];
+    let uploaded = Upload { key, bytes: content.into(), content_type, key_hasher };
+    let before = peak();
+    let start = Instant::now();
+    world.store.put_assets(&world.account, vec![uploaded]).await.unwrap();
+    took("100 MiB durable", start, Duration::from_secs(60));
+    let new = NewDeployment { assets: files, ..new_deployment(&project, "main", &[]) };
+    let start = Instant::now();
+    let made = world.store.create_deployment(&project, new).await.unwrap();
+    let lease = world.claim(&made.id).await;
+    run(&world.store, &lease).await.unwrap();
+    took("taking it live", start, Duration::from_secs(20));
+    println!("peak {} MiB, {before} MiB of it before", peak());
+    assert!(peak() - before < 50, "it was copied");
+}
+
+/// Copies of a project with three deployments, written past the store: making them properly takes minutes.
+const COPY_PROJECTS: &str = "
+    WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 100998)
+    INSERT INTO project (seq, id, account_seq, name, production_branch, created, build_config, production, preview)
+        SELECT i, 'id' || i, account_seq, 'p' || i, production_branch, created, build_config, production, preview
+        FROM project, n WHERE project.name = 'demo';
+    INSERT INTO deployment SELECT p.seq * 10 + row_number() OVER (PARTITION BY p.seq ORDER BY d.seq),
+        p.seq || d.id, short, p.seq, build_seq, site_id, environment, branch, label, d.production_branch,
+        commit_hash, commit_message, commit_dirty, cause, d.created, modified, stages, ended, activated, skipped,
+        d.build_config, config, d.source, uses_functions, deleted
+        FROM deployment d, project p WHERE p.seq >= 1000 AND d.project_seq <> p.seq AND d.seq < 10000;
+    UPDATE project SET canonical = seq * 10 + 3 WHERE seq >= 1000;
+    INSERT INTO predecessor SELECT project_seq, '', seq, created FROM deployment
+        WHERE project_seq >= 1000 AND seq % 10 < 3;";
+
+/// Run by hand, as below.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute"]
+async fn predecessors_of_a_hundred_thousand_projects_are_read_soon() {
+    let world = World::new().await;
+    let project = world.project("demo").await;
+    for text in ["1", "2", "3"] {
+        world.deploy(&project, "main", &[("/a.html", text)]).await;
+    }
+    let db = format!("sqlite://{}", world.dir.path().join("offprint.db").display());
+    Database::connect(db).await.unwrap().execute_unprepared(COPY_PROJECTS).await.unwrap();
+    for _ in 0..3 {
+        let start = Instant::now();
+        let update = world.store.routing_since(0).await.unwrap();
+        took("all routes with 200,000 predecessors", start, Duration::from_secs(20));
+        assert_eq!(update.projects.len(), 100_000);
+        let predecessors = |routes: &Option<ProjectRoutes>| routes.as_ref().unwrap().predecessors.len();
+        assert!(update.projects.iter().all(|(_, routes)| predecessors(routes) == 2));
     }
 }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use offprint_model::asset::{AssetKey, AssetPath, KeyHasher};
+use offprint_model::asset::{AssetKey, AssetPath, BlobHash, KeyHasher};
 use offprint_model::config::Environment;
 use offprint_model::content_type;
 use offprint_model::deployment::{Commit, Deployment, LogLine, Trigger};
@@ -14,6 +14,7 @@ use offprint_model::name::{BranchName, ProjectName};
 use offprint_model::project::Project;
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageEnd, StageName, StageStatus, Stages};
+use offprint_store::blobs::NewPack;
 use offprint_store::invariants::check_invariants;
 use offprint_store::{
     AccountScope, Clock, Lease, NewDeployment, NewProject, Permission, ProjectScope, Result, Store,
@@ -182,6 +183,24 @@ pub(crate) async fn run(store: &Store, lease: &Lease) -> Result<(), StoreError> 
     store.append_log(lease, &[LogLine { at: Clock::now(), text: "Deploying".into() }]).await?;
     let sealed = store.seal(lease).await?;
     store.activate(sealed, lease, succeeded(stages)).await
+}
+
+/// What the worker for variants does with the site that has waited longest. `false`: there is none.
+pub(crate) async fn make_variants(store: &Store) -> Result<bool> {
+    let Some(work) = store.variant_work().await? else { return Ok(false) };
+    let document = store.load_site(&work.site).await?;
+    let blobs = document.manifest.iter().map(|(_, asset)| asset.blob).collect();
+    let mut packs = Vec::new();
+    for blob in store.blobs_without_pack(blobs).await? {
+        packs.push(pack_of(blob, &store.blobs().read(&blob).await?));
+    }
+    store.put_packs(packs).await?;
+    store.variants_made(work).await?;
+    Ok(true)
+}
+
+pub(crate) fn pack_of(blob: BlobHash, bytes: &[u8]) -> NewPack {
+    NewPack::of_blob(blob, bytes, || false).unwrap().unwrap()
 }
 
 pub(crate) fn deploying(mut stages: Stages) -> Stages {
