@@ -8,13 +8,13 @@ use http::{HeaderMap, Request, Response};
 use offprint_model::request_path::{RequestTarget, RequestUrl, Scheme};
 use offprint_store::{Store, StoreError, Wake};
 
-use crate::asset_cache::AssetCache;
+use crate::assets::Assets;
 use crate::body::EdgeBody;
-use crate::handler::{self, Exchange};
-use crate::host::Host;
+use crate::handler::{self, Exchange, House};
+use crate::host::{BadHost, Host};
 use crate::pages;
 use crate::refresh::Refresher;
-use crate::site_cache::SiteCache;
+use crate::sites::Sites;
 use crate::table::{Route, Table};
 
 /// How an edge behaves.
@@ -28,14 +28,17 @@ pub struct EdgeOptions {
     pub scheme: String,
     /// Whether `X-Forwarded-Proto` is believed.
     pub trust_proxy: bool,
-    /// Memory for the bytes of assets.
+    /// Memory for the bytes of assets. Those longer than an eighth of it, or than 16 MiB, are streamed.
     pub cache_bytes: u64,
     /// Memory for compiled sites, estimated.
     pub site_cache_bytes: u64,
-    /// Assets longer than this are streamed from the blob store and not kept in memory.
-    pub cached_asset_bytes_max: u64,
     /// How often the store is asked for changes when nobody pokes.
     pub refresh_interval: Duration,
+    /// Answer exactly as Cloudflare Pages does, without what Offprint adds: ranges, stored variants, skew
+    /// protection.
+    pub strict: bool,
+    /// How long assets of a site that another one took the place of stay reachable; zero: not at all.
+    pub skew_protection: Duration,
 }
 
 impl EdgeOptions {
@@ -48,8 +51,59 @@ impl EdgeOptions {
             trust_proxy: false,
             cache_bytes: 256 << 20,
             site_cache_bytes: 64 << 20,
-            cached_asset_bytes_max: 1 << 20,
             refresh_interval: Duration::from_millis(500),
+            strict: false,
+            skew_protection: Duration::from_secs(7 * 24 * 3600),
+        }
+    }
+}
+
+/// Whom a request is for.
+pub enum Destination<'r> {
+    /// A site: hand it to [`Edge::serve`].
+    Site(SiteHost<'r>),
+    /// The server itself.
+    Platform,
+    /// Nobody: it is not clear which host is meant. HTTP/1.1 demands one valid `Host` and an answer of 400
+    /// otherwise (RFC 9112, 3.2), since a proxy in front may have read another one.
+    BadHost,
+}
+
+/// The host of a request for a site. Only [`Edge::destination`] makes one.
+pub struct SiteHost<'r>(Host<'r>);
+
+/// An answer, and how it came about.
+pub struct Served {
+    /// The answer.
+    pub response: Response<EdgeBody>,
+    /// Where its bytes came from.
+    pub cache: CacheOutcome,
+}
+
+/// Where the bytes of an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CacheOutcome {
+    /// Memory.
+    Hit,
+    /// The blob store; from now on memory.
+    Miss,
+    /// The blob store, streamed and not kept.
+    Stream,
+    /// There were none to fetch: redirects, 304, errors.
+    None,
+}
+
+impl CacheOutcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Hit, Self::Miss, Self::Stream, Self::None];
+
+    /// In logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Stream => "stream",
+            Self::None => "none",
         }
     }
 }
@@ -66,8 +120,7 @@ struct Inner {
     scheme: Scheme,
     trust_proxy: bool,
     table: Arc<ArcSwap<Table>>,
-    sites: SiteCache,
-    assets: AssetCache,
+    house: House,
     /// Stops refreshing when the last clone of the edge goes.
     refresher: Refresher,
 }
@@ -87,37 +140,43 @@ impl Edge {
             scheme: if options.scheme == "https" { Scheme::Https } else { Scheme::Http },
             trust_proxy: options.trust_proxy,
             table,
-            sites: SiteCache::new(store.clone(), options.site_cache_bytes),
-            assets: AssetCache::new(store, options.cache_bytes, options.cached_asset_bytes_max),
+            house: House {
+                sites: Sites::new(store.clone(), options.site_cache_bytes),
+                assets: Assets::new(store, options.cache_bytes),
+                is_strict: options.strict,
+                skew_micros: i64::try_from(options.skew_protection.as_micros()).unwrap_or(i64::MAX),
+            },
             refresher,
         })))
     }
 
-    /// Whether the request is for a site: its host is below the domain, or a project's custom domain,
-    /// and not the server's own.
-    pub fn owns<B>(&self, request: &Request<B>) -> bool {
-        let Some(host) = Host::of(request) else { return false };
-        if self.0.platform_host.as_deref() == Some(host.name()) {
-            return false;
-        }
-        host.name().ends_with(&*self.0.domain_suffix) || self.0.table.load().has_domain(host.name())
+    /// Whom a request is for, by its host.
+    pub fn destination<'r, B>(&self, request: &'r Request<B>) -> Destination<'r> {
+        let host = match Host::of(request) {
+            Ok(Some(host)) => host,
+            Ok(None) => return Destination::Platform,
+            Err(BadHost) => return Destination::BadHost,
+        };
+        let is_site = self.0.platform_host.as_deref() != Some(host.name())
+            && (host.name().ends_with(&*self.0.domain_suffix) || self.0.table.load().has_domain(host.name()));
+        if is_site { Destination::Site(SiteHost(host)) } else { Destination::Platform }
     }
 
     /// Answers a request for a site.
     ///
     /// The route is looked up once; the site found there answers to the end, so a request never sees
     /// half of two deployments.
-    pub async fn serve<B>(&self, request: Request<B>) -> Response<EdgeBody> {
+    pub async fn serve<B>(&self, host: SiteHost<'_>, request: &Request<B>) -> Served {
+        let SiteHost(host) = host;
         let is_head = request.method() == http::Method::HEAD;
-        let Some(host) = Host::of(&request) else { return pages::UNKNOWN_HOST.answer(is_head) };
-        let route = self.0.table.load().route(host.name(), &self.0.domain_suffix);
-        let (site, is_preview) = match route {
-            Route::Site { site, is_preview } => (site, is_preview),
+        let table = self.0.table.load();
+        let route = match table.route(host.name(), &self.0.domain_suffix) {
+            Route::Site(route) => route,
             Route::Deleted => return pages::DELETED.answer(is_head),
             Route::NoProduction => return pages::NO_PRODUCTION.answer(is_head),
             Route::Unknown => return pages::UNKNOWN_HOST.answer(is_head),
         };
-        let site = match self.0.sites.get(&site).await {
+        let site = match self.0.house.sites.get(route.site).await {
             Ok(site) => site,
             Err(error) => {
                 tracing::error!(host = host.name(), %error, "cannot load the site");
@@ -133,8 +192,15 @@ impl Edge {
             path: &target.path,
             search: &target.search,
         };
-        let exchange = Exchange { method: request.method(), url, headers: request.headers(), is_preview };
-        handler::answer(&site, &self.0.assets, &exchange).await
+        let exchange = Exchange {
+            method: request.method(),
+            url,
+            headers: request.headers(),
+            route,
+            site: &site,
+            house: &self.0.house,
+        };
+        handler::answer(&exchange).await
     }
 
     /// Brings the table up to what the store says now, without waiting for the timer.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{Request, header};
+use http::{Request, Version, header};
 
 /// The host of a request.
 #[derive(Debug)]
@@ -13,32 +13,54 @@ pub(crate) struct Host<'r> {
     name: Cow<'r, str>,
 }
 
+/// There is no host where there must be one, more than one, or one that cannot be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadHost;
+
 impl<'r> Host<'r> {
-    /// Reads the host from the request target (HTTP/2, absolute form) or else from the `Host` header.
-    pub(crate) fn of<B>(request: &'r Request<B>) -> Option<Self> {
-        let authority = match request.uri().authority() {
-            Some(authority) => authority.as_str(),
-            None => request.headers().get(header::HOST)?.to_str().ok()?,
+    /// Reads the host from the request target (HTTP/2, absolute form) or else from the `Host` header. `None`
+    /// where the protocol lets a request have none.
+    pub(crate) fn of<B>(request: &'r Request<B>) -> Result<Option<Self>, BadHost> {
+        let mut lines = request.headers().get_all(header::HOST).iter();
+        let header = match (lines.next(), lines.next()) {
+            (None, _) if request.version() == Version::HTTP_11 => return Err(BadHost),
+            (None, _) => None,
+            (Some(line), None) => Some(Self::parse(line.as_bytes())?),
+            (Some(_), Some(_)) => return Err(BadHost),
         };
-        Self::parse(authority)
+        match request.uri().authority() {
+            // What stands in the target was parsed with it and goes before the header (RFC 9112, 3.2.2).
+            Some(authority) => Self::parse(authority.as_str().as_bytes()),
+            None => Ok(header.flatten()),
+        }
     }
 
-    fn parse(authority: &'r str) -> Option<Self> {
-        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let name = match authority.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => authority,
+    /// `None`: empty.
+    fn parse(authority: &'r [u8]) -> Result<Option<Self>, BadHost> {
+        let text = std::str::from_utf8(authority).map_err(|_| BadHost)?;
+        let (name, port) = match text.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => (name, port),
+            _ => (text, ""),
         };
+        let is_name = match name.strip_prefix('[') {
+            Some(address) => {
+                address.strip_suffix(']').is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
+            }
+            None => name.bytes().all(is_name_byte),
+        };
+        if !is_name || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(BadHost);
+        }
         let name = name.strip_suffix('.').unwrap_or(name);
         if name.is_empty() {
-            return None;
+            return Ok(None);
         }
         let name = if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             Cow::Owned(name.to_ascii_lowercase())
         } else {
             Cow::Borrowed(name)
         };
-        Some(Self { authority, name })
+        Ok(Some(Self { authority: text, name }))
     }
 
     pub(crate) fn authority(&self) -> &str {
@@ -50,23 +72,88 @@ impl<'r> Host<'r> {
     }
 }
 
+/// What a registered name may hold (RFC 3986, 3.2.2), escapes left out: no host that leads here has one.
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+        )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of(version: Version, hosts: &[&[u8]]) -> Result<Option<String>, BadHost> {
+        let mut request = Request::new(());
+        *request.version_mut() = version;
+        for host in hosts {
+            request.headers_mut().append(header::HOST, http::HeaderValue::from_bytes(host).unwrap());
+        }
+        Host::of(&request).map(|host| host.map(|host| host.name().to_owned()))
+    }
 
     #[test]
     fn names_are_plain_and_lower_case() {
         for (authority, name) in [
             ("a.example", "a.example"),
-            ("A.Example:8080", "a.example"),
+            ("A.Example.:8080", "a.example"),
             ("a.example.", "a.example"),
-            ("user@a.example:1", "a.example"),
+            ("localhost:", "localhost"),
+            ("127.0.0.1", "127.0.0.1"),
             ("[::1]:80", "[::1]"),
             ("[::1]", "[::1]"),
         ] {
-            assert_eq!(Host::parse(authority).unwrap().name(), name, "{authority}");
+            assert_eq!(
+                of(Version::HTTP_11, &[authority.as_bytes()]),
+                Ok(Some(name.to_owned())),
+                "{authority}"
+            );
         }
-        assert!(Host::parse("").is_none());
-        assert!(Host::parse(":80").is_none());
+        assert_eq!(of(Version::HTTP_11, &[b""]), Ok(None));
+        assert_eq!(of(Version::HTTP_11, &[b":80"]), Ok(None));
+    }
+
+    #[test]
+    fn a_request_has_one_host_that_can_be_one() {
+        for host in [
+            "a b",
+            "[::1",
+            "[::1]x",
+            "a:80:80",
+            "a.example/",
+            "user@a.example",
+            "%61.example",
+            "\u{fc}.example",
+        ] {
+            assert_eq!(of(Version::HTTP_11, &[host.as_bytes()]), Err(BadHost), "{host}");
+        }
+        assert_eq!(of(Version::HTTP_11, &[]), Err(BadHost));
+        assert_eq!(of(Version::HTTP_11, &[b"a.example", b"a.example"]), Err(BadHost));
+        // There the host may be in the target, or nowhere.
+        assert_eq!(of(Version::HTTP_2, &[]), Ok(None));
+        assert_eq!(of(Version::HTTP_10, &[]), Ok(None));
+    }
+
+    #[test]
+    fn the_target_goes_before_the_header() {
+        let request = |target: &str| Request::get(target).header("host", "b.example").body(()).unwrap();
+        let target = request("http://A.example:1/x");
+        assert_eq!(Host::of(&target).unwrap().unwrap().name(), "a.example");
+        assert_eq!(Host::of(&request("/x")).unwrap().unwrap().name(), "b.example");
     }
 }

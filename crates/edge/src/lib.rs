@@ -4,16 +4,18 @@
 //! leads to stands in a table in memory ([`Edge`] keeps it current), and what a site says is compiled
 //! when it is first asked for. Read `handler` for the life of a request, top to bottom.
 
-mod asset_cache;
+mod assets;
 mod body;
 mod edge;
 mod handler;
 mod host;
+mod interned;
 mod pages;
 mod refresh;
+mod shelf;
 mod site;
-mod site_cache;
+mod sites;
 mod table;
 
 pub use body::EdgeBody;
-pub use edge::{Edge, EdgeOptions};
+pub use edge::{CacheOutcome, Destination, Edge, EdgeOptions, Served, SiteHost};

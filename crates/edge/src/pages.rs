@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::body::EdgeBody;
+use crate::edge::{CacheOutcome, Served};
 
 /// A page of the server itself.
 pub(crate) struct Page {
@@ -70,7 +71,7 @@ pub(crate) static UNAVAILABLE: Page = page!(
 
 impl Page {
     /// The answer; without its body for `HEAD`.
-    pub(crate) fn answer(&self, is_head: bool) -> Response<EdgeBody> {
+    pub(crate) fn answer(&self, is_head: bool) -> Served {
         let body = if is_head {
             EdgeBody::empty()
         } else {
@@ -83,6 +84,6 @@ impl Page {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.html.len()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        answer
+        Served { response: answer, cache: CacheOutcome::None }
     }
 }

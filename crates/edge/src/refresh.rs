@@ -10,6 +10,7 @@ use offprint_store::{Store, StoreError, Wake};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use crate::sites::SiteSlots;
 use crate::table::Table;
 
 /// Owns the task; dropping it ends the task.
@@ -22,7 +23,7 @@ struct Source {
     store: Store,
     table: Arc<ArcSwap<Table>>,
     /// One refresh at a time, or an older update could overwrite a newer one.
-    turn: Mutex<()>,
+    slots: Mutex<SiteSlots>,
 }
 
 impl Refresher {
@@ -34,7 +35,7 @@ impl Refresher {
         interval: Duration,
     ) -> Result<Self, StoreError> {
         // `wake` was cloned before this first read: a change in between rings a bell that is heard later.
-        let source = Arc::new(Source { store, table, turn: Mutex::new(()) });
+        let source = Arc::new(Source { store, table, slots: Mutex::default() });
         source.refresh().await?;
         let task = tokio::spawn(follow(Arc::clone(&source), wake, interval));
         Ok(Self { source, task })
@@ -70,11 +71,11 @@ async fn follow(source: Arc<Source>, wake: Wake, interval: Duration) {
 
 impl Source {
     async fn refresh(&self) -> Result<(), StoreError> {
-        let _turn = self.turn.lock().await;
+        let mut slots = self.slots.lock().await;
         let table = self.table.load_full();
         let update = self.store.routing_since(table.revision()).await?;
         if update.full || update.revision != table.revision() {
-            self.table.store(Arc::new(table.updated(update)));
+            self.table.store(Arc::new(table.updated(update, &mut slots)));
         }
         Ok(())
     }

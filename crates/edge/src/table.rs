@@ -8,9 +8,13 @@
 
 mod sharded;
 
-use offprint_model::name::ProjectName;
-use offprint_store::{ProjectRoutes, RoutingUpdate, ShortId, SiteHash};
+use std::sync::Arc;
 
+use offprint_model::name::ProjectName;
+use offprint_model::time::Timestamp;
+use offprint_store::{ProjectRoutes, RoutingUpdate, ShortId};
+
+use crate::sites::{SiteSlot, SiteSlots};
 use sharded::Sharded;
 
 /// One revision of the routes of all projects.
@@ -23,10 +27,10 @@ pub(crate) struct Table {
 }
 
 /// Where a host leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// To this site; a preview is any host but the project's own and its custom domains.
-    Site { site: SiteHash, is_preview: bool },
+#[derive(Clone, Copy)]
+pub(crate) enum Route<'t> {
+    /// To this site.
+    Site(SiteRoute<'t>),
     /// To a deployment that was there once.
     Deleted,
     /// To a project that has not been deployed to production.
@@ -35,11 +39,51 @@ pub(crate) enum Route {
     Unknown,
 }
 
+/// The way to a site.
+#[derive(Clone, Copy)]
+pub(crate) struct SiteRoute<'t> {
+    /// The site.
+    pub(crate) site: &'t Arc<SiteSlot>,
+    /// Whether the host is any but the project's own and its custom domains.
+    pub(crate) is_preview: bool,
+    /// What the same host led to before, the latest first.
+    earlier: &'t [Earlier],
+    /// The branch; `None` for production.
+    label: Option<&'t str>,
+}
+
+impl<'t> SiteRoute<'t> {
+    /// Whether the project has a past at all.
+    pub(crate) const fn has_earlier(&self) -> bool {
+        !self.earlier.is_empty()
+    }
+
+    /// The sites that the host led to after a time, the latest first.
+    pub(crate) fn earlier_since(&self, time: Timestamp) -> impl Iterator<Item = &'t Earlier> {
+        let label = self.label;
+        self.earlier
+            .iter()
+            .filter(move |earlier| earlier.label.as_deref() == label && earlier.retired >= time)
+    }
+}
+
+/// A site that a host led to before.
+pub(crate) struct Earlier {
+    /// The branch; `None` for production.
+    label: Option<Box<str>>,
+    /// The deployment.
+    pub(crate) deployment: ShortId,
+    /// Its content.
+    pub(crate) site: Arc<SiteSlot>,
+    retired: Timestamp,
+}
+
 /// The routes of one project, sorted for binary search and without spare capacity.
 struct Routes {
-    production: Option<SiteHash>,
-    branches: Box<[(Box<str>, SiteHash)]>,
-    deployments: Box<[(ShortId, Option<SiteHash>)]>,
+    production: Option<Arc<SiteSlot>>,
+    branches: Box<[(Box<str>, Arc<SiteSlot>)]>,
+    deployments: Box<[(ShortId, Option<Arc<SiteSlot>>)]>,
+    earlier: Box<[Earlier]>,
     domains: Box<[Box<str>]>,
 }
 
@@ -50,7 +94,7 @@ impl Table {
     }
 
     /// The table after an update.
-    pub(crate) fn updated(&self, update: RoutingUpdate) -> Self {
+    pub(crate) fn updated(&self, update: RoutingUpdate, slots: &mut SiteSlots) -> Self {
         let mut table = if update.full { Self::default() } else { self.clone() };
         let mut domain_changes = Vec::new();
         for (name, routes) in &update.projects {
@@ -64,7 +108,11 @@ impl Table {
         domain_changes.sort_by_key(|(_, project)| project.is_some());
         table.domains = table.domains.with(domain_changes);
         table.projects = table.projects.with(
-            update.projects.into_iter().map(|(name, routes)| (key(&name), routes.map(Routes::new))).collect(),
+            update
+                .projects
+                .into_iter()
+                .map(|(name, routes)| (key(&name), routes.map(|routes| Routes::new(routes, slots))))
+                .collect(),
         );
         table.revision = update.revision;
         table
@@ -76,7 +124,7 @@ impl Table {
     }
 
     /// Where a host leads. `suffix` is `.` and the domain of the sites.
-    pub(crate) fn route(&self, host: &str, suffix: &str) -> Route {
+    pub(crate) fn route<'t>(&'t self, host: &str, suffix: &str) -> Route<'t> {
         let Some(labels) = host.strip_suffix(suffix) else {
             let routes = self.domains.get(host).and_then(|project| self.projects.get(project));
             return routes.map_or(Route::Unknown, Routes::production);
@@ -95,35 +143,58 @@ fn key(name: &ProjectName) -> Box<str> {
 }
 
 impl Routes {
-    fn new(routes: ProjectRoutes) -> Self {
-        let mut branches: Vec<_> =
-            routes.branches.into_iter().map(|(label, site)| (Box::from(label.as_str()), site)).collect();
-        branches.sort_unstable();
-        let mut deployments = routes.deployments;
-        deployments.sort_unstable();
+    fn new(routes: ProjectRoutes, slots: &mut SiteSlots) -> Self {
+        let mut branches: Vec<(Box<str>, _)> = routes
+            .branches
+            .into_iter()
+            .map(|(label, site)| (Box::from(label.as_str()), slots.of(site)))
+            .collect();
+        branches.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        let mut deployments: Vec<_> = routes
+            .deployments
+            .into_iter()
+            .map(|(short, site)| (short, site.map(|site| slots.of(site))))
+            .collect();
+        deployments.sort_unstable_by_key(|(short, _)| *short);
         Self {
-            production: routes.production,
+            production: routes.production.map(|site| slots.of(site)),
             branches: branches.into(),
             deployments: deployments.into(),
+            earlier: routes
+                .predecessors
+                .into_iter()
+                .map(|predecessor| Earlier {
+                    label: predecessor.label.map(|label| Box::from(label.as_str())),
+                    deployment: predecessor.deployment,
+                    site: slots.of(predecessor.site),
+                    retired: predecessor.retired,
+                })
+                .collect(),
             domains: routes.domains.iter().map(|host| Box::from(host.as_str())).collect(),
         }
     }
 
-    fn production(&self) -> Route {
-        self.production.map_or(Route::NoProduction, |site| Route::Site { site, is_preview: false })
+    fn production(&self) -> Route<'_> {
+        self.production.as_ref().map_or(Route::NoProduction, |site| {
+            Route::Site(SiteRoute { site, is_preview: false, earlier: &self.earlier, label: None })
+        })
     }
 
     /// A deployment's own label comes before a branch that happens to be eight hex digits.
-    fn preview(&self, label: &str) -> Route {
+    fn preview(&self, label: &str) -> Route<'_> {
         if let Some(short) = ShortId::parse(label)
             && let Ok(at) = self.deployments.binary_search_by_key(&short, |(short, _)| *short)
         {
-            return self.deployments[at]
-                .1
-                .map_or(Route::Deleted, |site| Route::Site { site, is_preview: true });
+            // This host has never led anywhere else.
+            return self.deployments[at].1.as_ref().map_or(Route::Deleted, |site| {
+                Route::Site(SiteRoute { site, is_preview: true, earlier: &[], label: None })
+            });
         }
         match self.branches.binary_search_by(|(branch, _)| (**branch).cmp(label)) {
-            Ok(at) => Route::Site { site: self.branches[at].1, is_preview: true },
+            Ok(at) => {
+                let (label, site) = &self.branches[at];
+                Route::Site(SiteRoute { site, is_preview: true, earlier: &self.earlier, label: Some(label) })
+            }
             Err(_) => Route::Unknown,
         }
     }

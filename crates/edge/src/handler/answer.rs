@@ -1,28 +1,51 @@
 //! An answer under way, and the headers that every answer gets.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
+    LOCATION, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use offprint_model::encoding::Encoding;
 use offprint_model::rules::redirects::RedirectStatus;
 
-use super::Exchange;
+use super::{Exchange, negotiate};
+use crate::assets::{Assets, Blob, Content, Form};
 use crate::body::EdgeBody;
-use crate::site::Site;
+use crate::edge::{CacheOutcome, Served};
 
 /// Status, headers and body before the rules that hold for all answers.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: EdgeBody,
+    pub(super) body: Body,
+}
+
+/// What follows the headers.
+pub(super) enum Body {
+    Empty,
+    Text(Bytes),
+    Asset(AssetBody),
+}
+
+/// The bytes of an asset, not yet fetched.
+pub(super) struct AssetBody {
+    pub(super) blob: Arc<Blob>,
+    /// The part that is sent; always of the plain form.
+    pub(super) part: Option<Range<u64>>,
+    /// Whether another client may get another form.
+    pub(super) is_negotiated: bool,
+    /// The coding that the client likes best, and the entity tag of that form.
+    pub(super) coding: Option<(Encoding, HeaderValue)>,
 }
 
 impl Answer {
     pub(super) fn new(status: StatusCode) -> Self {
         // Room for the headers of an asset, so that the map is allocated once.
-        Self { status, headers: HeaderMap::with_capacity(12), body: EdgeBody::empty() }
+        Self { status, headers: HeaderMap::with_capacity(12), body: Body::Empty }
     }
 
     /// 405 has no body and no `Allow`.
@@ -49,7 +72,7 @@ impl Answer {
         let mut answer = Self::redirect(code, location);
         if answer.status != StatusCode::PERMANENT_REDIRECT && answer.status.is_redirection() {
             answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
-            answer.body = EdgeBody::whole(Bytes::from(format!("Redirecting to {location}")));
+            answer.body = Body::Text(Bytes::from(format!("Redirecting to {location}")));
         }
         answer
     }
@@ -62,35 +85,97 @@ impl Answer {
     }
 
     /// Decorates the answer (Cloudflare Pages serving rules, "Decorating every answer", "`_headers` at
-    /// run time"). Failures of the server are left bare.
-    pub(super) fn finish(mut self, site: &Site, exchange: &Exchange<'_>) -> Response<EdgeBody> {
-        if !self.status.is_server_error() {
-            self.headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-            self.headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin"));
-            if self.headers.contains_key(CONTENT_TYPE) {
-                self.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-            }
-            site.headers().apply(&exchange.url, &mut self.headers);
-            // Last, so that no rule can make a missing page stick in a cache.
-            if self.status == StatusCode::NOT_FOUND {
-                self.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    /// run time") and fetches its bytes. Failures of the server are left bare.
+    pub(super) async fn finish(mut self, exchange: &Exchange<'_>) -> Served {
+        let has_rules = !self.status.is_server_error() && self.decorate(exchange);
+        let body = match std::mem::replace(&mut self.body, Body::Empty) {
+            Body::Empty => EdgeBody::empty(),
+            Body::Text(text) => EdgeBody::whole(text),
+            Body::Asset(asset) => return self.finish_asset(exchange, asset, has_rules).await,
+        };
+        self.into_served(exchange, body, CacheOutcome::None)
+    }
+
+    /// Says whether the site had something to say.
+    fn decorate(&mut self, exchange: &Exchange<'_>) -> bool {
+        let headers = &mut self.headers;
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin"));
+        if headers.contains_key(CONTENT_TYPE) {
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        }
+        let has_rules = exchange.site.headers().apply(&exchange.url, headers);
+        // Last, so that no rule can make a missing page stick in a cache.
+        if self.status == StatusCode::NOT_FOUND {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        has_rules
+    }
+
+    async fn finish_asset(mut self, exchange: &Exchange<'_>, body: AssetBody, has_rules: bool) -> Served {
+        let form = self.settle_form(&body, has_rules);
+        if exchange.is_head()
+            && let Some(length) = Assets::length(&body.blob, form)
+        {
+            self.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+            return self.into_served(exchange, EdgeBody::empty(), CacheOutcome::None);
+        }
+        match exchange.house.assets.content(&body.blob, form, body.part).await {
+            Ok(Content { body, cache }) => self.into_served(exchange, body, cache),
+            Err(error) => {
+                let (host, path) = (exchange.url.host, exchange.url.path);
+                tracing::error!(host, path, %error, "cannot read an asset");
+                Self::internal_error().into_served(exchange, EdgeBody::empty(), CacheOutcome::None)
             }
         }
+    }
+
+    /// Settles in which form the bytes are sent, now that the site has said all it has to say.
+    fn settle_form(&mut self, body: &AssetBody, has_rules: bool) -> Form {
+        if !body.is_negotiated || (has_rules && negotiate::is_settled(&self.headers)) {
+            return Form::Plain;
+        }
+        if has_rules {
+            add_vary(&mut self.headers);
+        } else {
+            self.headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        let Some((encoding, weak_etag)) = &body.coding else { return Form::Plain };
+        self.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.token()));
+        // A tag that the site has set itself is left as it is.
+        let is_ours = |tag: &&mut HeaderValue| weak_etag.as_bytes().ends_with(tag.as_bytes());
+        if let Some(tag) = self.headers.get_mut(ETAG).filter(is_ours) {
+            *tag = weak_etag.clone();
+        }
+        Form::Coded(*encoding)
+    }
+
+    fn into_served(mut self, exchange: &Exchange<'_>, mut body: EdgeBody, cache: CacheOutcome) -> Served {
         if exchange.is_head() {
-            self.drop_body();
+            body = self.without_body(&body);
         }
-        let mut response = Response::new(self.body);
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
-        response
+        Served { response, cache }
     }
 
     /// HEAD has the headers of GET, the length among them.
-    fn drop_body(&mut self) {
+    fn without_body(&mut self, body: &EdgeBody) -> EdgeBody {
         use http_body::Body as _;
-        if let Some(length) = self.body.size_hint().exact().filter(|length| *length > 0) {
-            self.headers.entry(http::header::CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+        if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+            self.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
         }
-        self.body = EdgeBody::empty();
+        EdgeBody::empty()
+    }
+}
+
+fn add_vary(headers: &mut HeaderMap) {
+    let names_it = |value: &HeaderValue| {
+        let names = value.to_str().unwrap_or_default().split(',');
+        names.map(str::trim).any(|name| name == "*" || name.eq_ignore_ascii_case("accept-encoding"))
+    };
+    if !headers.get_all(VARY).iter().any(names_it) {
+        headers.append(VARY, HeaderValue::from_static("accept-encoding"));
     }
 }

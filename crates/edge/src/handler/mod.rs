@@ -1,24 +1,38 @@
 //! The life of a request, top to bottom.
 //!
 //! Cloudflare Pages serving rules, "Order of work": Worker → redirect rules → method → HTML resolution →
-//! not found → default headers, early hints, `_headers`.
+//! not found → default headers, early hints, `_headers`. Only then is it settled in which form an asset's
+//! bytes are sent, since `_headers` has a say in that.
 
 mod answer;
 mod content;
+mod earlier;
 mod negotiate;
 
 use std::ops::ControlFlow;
 
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method};
 use offprint_model::request_path::{RequestUrl, decode_path};
 use offprint_model::resolve::{NotFound, Resolution, canonical_location, not_found, resolve};
 use offprint_model::rules::redirects::RedirectAction;
 
-use crate::asset_cache::AssetCache;
-use crate::body::EdgeBody;
+use crate::assets::Assets;
+use crate::edge::Served;
 use crate::pages;
 use crate::site::Site;
+use crate::sites::Sites;
+use crate::table::SiteRoute;
 use answer::Answer;
+
+/// What all requests share.
+pub(crate) struct House {
+    pub(crate) sites: Sites,
+    pub(crate) assets: Assets,
+    /// Whether to answer as Cloudflare Pages does, without what Offprint adds.
+    pub(crate) is_strict: bool,
+    /// How long assets of earlier sites stay reachable, in microseconds; zero: not at all.
+    pub(crate) skew_micros: i64,
+}
 
 /// A request as the phases see it.
 pub(crate) struct Exchange<'r> {
@@ -26,8 +40,9 @@ pub(crate) struct Exchange<'r> {
     /// As requested; redirect and header rules look at nothing else.
     pub(crate) url: RequestUrl<'r>,
     pub(crate) headers: &'r HeaderMap,
-    /// Whether the host is a deployment's or a branch's own.
-    pub(crate) is_preview: bool,
+    pub(crate) route: SiteRoute<'r>,
+    pub(crate) site: &'r Site,
+    pub(crate) house: &'r House,
 }
 
 impl Exchange<'_> {
@@ -41,24 +56,24 @@ impl Exchange<'_> {
 }
 
 /// Answers one request from one site.
-pub(crate) async fn answer(site: &Site, assets: &AssetCache, exchange: &Exchange<'_>) -> Response<EdgeBody> {
-    if site.reaches_worker(exchange.url.path) {
+pub(crate) async fn answer(exchange: &Exchange<'_>) -> Served {
+    if exchange.site.reaches_worker(exchange.url.path) {
         return pages::NO_FUNCTIONS.answer(exchange.is_head());
     }
-    let answer = match apply_redirects(site, exchange) {
+    let answer = match apply_redirects(exchange) {
         ControlFlow::Break(answer) => answer,
         ControlFlow::Continue(_) if !exchange.is_get_or_head() => Answer::method_not_allowed(),
         ControlFlow::Continue(rewritten) => {
             let path = decode_path(rewritten.as_deref().unwrap_or(exchange.url.path));
-            answer_path(site, assets, exchange, &path).await
+            answer_path(exchange, &path).await
         }
     };
-    answer.finish(site, exchange)
+    answer.finish(exchange).await
 }
 
 /// Redirect rules come before everything else, for every method. A rewrite gives the path to go on with.
-fn apply_redirects(site: &Site, exchange: &Exchange<'_>) -> ControlFlow<Answer, Option<String>> {
-    match site.redirects().find(&exchange.url) {
+fn apply_redirects(exchange: &Exchange<'_>) -> ControlFlow<Answer, Option<String>> {
+    match exchange.site.redirects().find(&exchange.url) {
         None => ControlFlow::Continue(None),
         Some(Ok(RedirectAction::Rewrite(path))) => ControlFlow::Continue(Some(path)),
         Some(Ok(RedirectAction::Redirect { status, location })) => {
@@ -72,16 +87,24 @@ fn apply_redirects(site: &Site, exchange: &Exchange<'_>) -> ControlFlow<Answer, 
 }
 
 /// What the site has at a decoded path.
-async fn answer_path(site: &Site, assets: &AssetCache, exchange: &Exchange<'_>, path: &str) -> Answer {
+async fn answer_path(exchange: &Exchange<'_>, path: &str) -> Answer {
+    let site = exchange.site;
     match resolve(path, |name| site.asset(name)) {
-        Resolution::Serve(asset) => content::serve(assets, exchange, asset).await,
+        Resolution::Serve(asset) => content::serve(exchange, site, asset).await,
         Resolution::Redirect(path) => {
             Answer::canonical_redirect(&canonical_location(&path, exchange.url.search))
         }
-        Resolution::Missing => match not_found(path, |name| site.asset(name)) {
-            NotFound::Page(page) => content::serve_not_found(assets, exchange, page).await,
-            NotFound::SinglePage(index) => content::serve(assets, exchange, index).await,
-            NotFound::Empty => Answer::not_found(),
-        },
+        Resolution::Missing => {
+            if earlier::may_have(exchange, path)
+                && let Some(answer) = Box::pin(earlier::serve(exchange, path)).await
+            {
+                return answer;
+            }
+            match not_found(path, |name| site.asset(name)) {
+                NotFound::Page(page) => content::serve_not_found(exchange, page).await,
+                NotFound::SinglePage(index) => content::serve(exchange, site, index).await,
+                NotFound::Empty => Answer::not_found(),
+            }
+        }
     }
 }

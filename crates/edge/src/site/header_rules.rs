@@ -37,10 +37,12 @@ impl SiteHeaders {
         }
     }
 
-    /// Applies the rules that match a request to an answer's headers.
-    pub(crate) fn apply(&self, url: &RequestUrl<'_>, headers: &mut HeaderMap) {
+    /// Applies the rules that match a request to an answer's headers. Says whether there were any.
+    pub(crate) fn apply(&self, url: &RequestUrl<'_>, headers: &mut HeaderMap) -> bool {
+        let mut is_changed = false;
         self.rules.for_each_change(url.host, url.path, |name, action| {
             let Some(name) = &self.names[name] else { return };
+            is_changed = true;
             match action {
                 HeaderAction::Remove => {
                     headers.remove(name);
@@ -62,6 +64,7 @@ impl SiteHeaders {
                 }
             }
         });
+        is_changed
     }
 
     fn value(&self, value: HeaderValueRef) -> Option<HeaderValue> {

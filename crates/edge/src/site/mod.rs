@@ -5,15 +5,18 @@ mod path_index;
 mod worker;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use http::HeaderValue;
 use offprint_model::asset::{AssetPath, BlobHash};
 use offprint_model::content_type;
 use offprint_model::manifest::{Asset, Manifest};
 use offprint_model::rules::redirects::{self, Redirects};
 use offprint_store::SiteDocument;
+use offprint_store::blobs::COMPRESSED_BYTES_MIN;
 
+use crate::assets::{Assets, Blob, BlobKey};
 pub(crate) use header_rules::SiteHeaders;
 use path_index::PathIndex;
 use worker::WorkerRoutes;
@@ -25,18 +28,28 @@ pub(crate) struct Site {
     redirects: Redirects,
     headers: SiteHeaders,
     worker: WorkerRoutes,
+    /// Put into every page; see [`SiteAsset::is_html`].
+    analytics_token: Option<Arc<str>>,
     memory_bytes: u64,
 }
 
 /// An asset with the headers it is served with.
 pub(crate) struct SiteAsset {
     path: AssetPath,
-    pub(crate) blob: BlobHash,
+    hash: BlobHash,
+    /// Found at the first request.
+    plain: OnceLock<Arc<Blob>>,
+    /// The same with the Web Analytics snippet.
+    measured: OnceLock<Arc<Blob>>,
     pub(crate) size: u64,
     /// The strong entity tag.
     pub(crate) etag: HeaderValue,
+    /// The tag of compressed forms.
+    pub(crate) weak_etag: HeaderValue,
     pub(crate) content_type: HeaderValue,
     pub(crate) is_html: bool,
+    /// Whether there may be compressed variants.
+    pub(crate) is_compressible: bool,
 }
 
 impl Site {
@@ -58,6 +71,7 @@ impl Site {
             ),
             headers: SiteHeaders::compile(document.headers.as_deref().unwrap_or("")),
             worker: WorkerRoutes::of(document.worker.is_some(), document.routes.as_deref()),
+            analytics_token: document.web_analytics_token.map(Arc::from),
             memory_bytes: memory_bytes as u64,
         }
     }
@@ -65,6 +79,21 @@ impl Site {
     /// The asset at exactly this decoded path.
     pub(crate) fn asset(&self, path: &str) -> Option<&SiteAsset> {
         self.index.find(path, |at| self.assets[at].path.as_str()).map(|at| &self.assets[at])
+    }
+
+    /// What is known and held of an asset's bytes as this site sends them.
+    pub(crate) fn blob<'a>(&self, assets: &Assets, asset: &'a SiteAsset) -> &'a Arc<Blob> {
+        if !self.is_measured(assets, asset) {
+            return asset.plain_blob(assets);
+        }
+        asset.measured.get_or_init(|| {
+            assets.blob(BlobKey { hash: asset.hash, token: self.analytics_token.clone() }, asset.size)
+        })
+    }
+
+    /// Whether the page gets the Web Analytics snippet.
+    pub(crate) fn is_measured(&self, assets: &Assets, asset: &SiteAsset) -> bool {
+        self.analytics_token.is_some() && asset.is_html && assets.is_held(asset.size)
     }
 
     pub(crate) fn redirects(&self) -> &Redirects {
@@ -86,6 +115,13 @@ impl Site {
     }
 }
 
+impl SiteAsset {
+    /// What is known and held of the asset's bytes as they were uploaded.
+    pub(crate) fn plain_blob(&self, assets: &Assets) -> &Arc<Blob> {
+        self.plain.get_or_init(|| assets.blob(BlobKey { hash: self.hash, token: None }, self.size))
+    }
+}
+
 fn prepare_assets(manifest: &Manifest) -> Box<[SiteAsset]> {
     // A site has thousands of assets and a handful of types.
     let mut types: HashMap<Arc<str>, HeaderValue> = HashMap::new();
@@ -96,12 +132,18 @@ fn prepare_assets(manifest: &Manifest) -> Box<[SiteAsset]> {
                 .entry(Arc::clone(&asset.content_type))
                 .or_insert_with(|| content_type_header(&asset.content_type))
                 .clone();
+            let (etag, weak_etag) = etags(asset);
             SiteAsset {
                 path: path.clone(),
-                blob: asset.blob,
+                hash: asset.blob,
+                plain: OnceLock::new(),
+                measured: OnceLock::new(),
                 size: asset.size,
-                etag: etag(asset),
+                etag,
+                weak_etag,
                 is_html: asset.content_type.starts_with("text/html"),
+                is_compressible: asset.size >= COMPRESSED_BYTES_MIN
+                    && content_type::is_compressible(&asset.content_type),
                 content_type,
             }
         })
@@ -113,9 +155,11 @@ fn content_type_header(content_type: &str) -> HeaderValue {
         .unwrap_or(HeaderValue::from_static(content_type::OCTET_STREAM))
 }
 
-/// The key doubles as the tag. One that could not stand in a header gets the blob's name instead.
-fn etag(asset: &Asset) -> HeaderValue {
-    HeaderValue::from_str(&format!("\"{}\"", asset.key))
-        .or_else(|_| HeaderValue::from_str(&format!("\"{}\"", asset.blob.to_hex())))
-        .unwrap_or(HeaderValue::from_static("\"\""))
+/// The strong tag and the weak one, which share their text. The key doubles as the tag: its characters, all
+/// visible ASCII, may stand in a header.
+fn etags(asset: &Asset) -> (HeaderValue, HeaderValue) {
+    let weak = Bytes::from(format!("W/\"{}\"", asset.key));
+    let value =
+        |text: Bytes| HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("\"\""));
+    (value(weak.slice(2..)), value(weak))
 }

@@ -1,6 +1,7 @@
 use super::*;
 use offprint_model::asset::BlobHash;
 use offprint_model::name::{AliasLabel, Hostname};
+use offprint_store::{Predecessor, SiteHash};
 
 const SUFFIX: &str = ".pages.example";
 
@@ -16,8 +17,34 @@ fn update(revision: u64, projects: Vec<(ProjectName, Option<ProjectRoutes>)>) ->
     RoutingUpdate { revision, full: false, projects }
 }
 
-fn serves(name: &str, is_preview: bool) -> Route {
-    Route::Site { site: site(name), is_preview }
+/// A table and the slots that its revisions share.
+#[derive(Default)]
+struct House {
+    table: Table,
+    slots: SiteSlots,
+}
+
+impl House {
+    fn update(&mut self, update: RoutingUpdate) {
+        self.table = self.table.updated(update, &mut self.slots);
+    }
+
+    /// Where a host leads, in words.
+    fn route(&mut self, host: &str) -> String {
+        match self.table.route(host, SUFFIX) {
+            Route::Site(route) => {
+                let kind = if route.is_preview { "preview" } else { "production" };
+                format!("{kind} {:?}", route.site.hash())
+            }
+            Route::Deleted => "deleted".to_owned(),
+            Route::NoProduction => "no production".to_owned(),
+            Route::Unknown => "unknown".to_owned(),
+        }
+    }
+}
+
+fn serves(name: &str, is_preview: bool) -> String {
+    format!("{} {:?}", if is_preview { "preview" } else { "production" }, site(name))
 }
 
 #[test]
@@ -27,29 +54,31 @@ fn hosts_lead_to_production_branches_and_deployments() {
         branches: vec![(AliasLabel::stored("feature"), site("branch"))],
         deployments: vec![(ShortId(0xDEAD_BEEF), Some(site("old"))), (ShortId(1), None)],
         domains: vec![Hostname::parse("www.blog.example").unwrap()],
+        predecessors: Vec::new(),
     };
-    let table = Table::default().updated(update(
+    let mut house = House::default();
+    house.update(update(
         7,
         vec![(project("blog"), Some(routes)), (project("empty"), Some(ProjectRoutes::default()))],
     ));
-    assert_eq!(table.revision(), 7);
+    assert_eq!(house.table.revision(), 7);
     for (host, route) in [
         ("blog.pages.example", serves("live", false)),
         ("www.blog.example", serves("live", false)),
         ("feature.blog.pages.example", serves("branch", true)),
         ("deadbeef.blog.pages.example", serves("old", true)),
-        ("00000001.blog.pages.example", Route::Deleted),
-        ("00000002.blog.pages.example", Route::Unknown),
-        ("a.feature.blog.pages.example", Route::Unknown),
-        ("empty.pages.example", Route::NoProduction),
-        ("x.empty.pages.example", Route::Unknown),
-        ("nobody.pages.example", Route::Unknown),
-        ("pages.example", Route::Unknown),
-        ("other.example", Route::Unknown),
+        ("00000001.blog.pages.example", "deleted".to_owned()),
+        ("00000002.blog.pages.example", "unknown".to_owned()),
+        ("a.feature.blog.pages.example", "unknown".to_owned()),
+        ("empty.pages.example", "no production".to_owned()),
+        ("x.empty.pages.example", "unknown".to_owned()),
+        ("nobody.pages.example", "unknown".to_owned()),
+        ("pages.example", "unknown".to_owned()),
+        ("other.example", "unknown".to_owned()),
     ] {
-        assert_eq!(table.route(host, SUFFIX), route, "{host}");
+        assert_eq!(house.route(host), route, "{host}");
     }
-    assert!(table.has_domain("www.blog.example") && !table.has_domain("blog.pages.example"));
+    assert!(house.table.has_domain("www.blog.example") && !house.table.has_domain("blog.pages.example"));
 }
 
 #[test]
@@ -58,34 +87,38 @@ fn domains_move_between_projects_in_one_revision() {
         let domains = domains.iter().map(|host| Hostname::parse(host).unwrap()).collect();
         Some(ProjectRoutes { production: Some(site(name)), domains, ..ProjectRoutes::default() })
     };
-    let before = Table::default()
-        .updated(update(1, vec![(project("a"), with("a", &["x.example"])), (project("b"), with("b", &[]))]));
-    assert_eq!(before.route("x.example", SUFFIX), serves("a", false));
+    let mut house = House::default();
+    house.update(update(1, vec![(project("a"), with("a", &["x.example"])), (project("b"), with("b", &[]))]));
+    assert_eq!(house.route("x.example"), serves("a", false));
+    let before = house.table.clone();
     for order in [["a", "b"], ["b", "a"]] {
         let changes =
             order.map(|name| (project(name), with(name, if name == "b" { &["x.example"] } else { &[] })));
-        let after = before.updated(update(2, changes.into()));
-        assert_eq!(after.route("x.example", SUFFIX), serves("b", false), "{order:?}");
+        house.table = before.clone();
+        house.update(update(2, changes.into()));
+        assert_eq!(house.route("x.example"), serves("b", false), "{order:?}");
     }
-    let gone = before.updated(update(3, vec![(project("a"), None)]));
-    assert_eq!(gone.route("x.example", SUFFIX), Route::Unknown);
-    assert_eq!(gone.route("a.pages.example", SUFFIX), Route::Unknown);
-    assert_eq!(before.route("x.example", SUFFIX), serves("a", false), "a table never changes");
+    house.table = before.clone();
+    house.update(update(3, vec![(project("a"), None)]));
+    assert_eq!(house.route("x.example"), "unknown");
+    assert_eq!(house.route("a.pages.example"), "unknown");
+    house.table = before;
+    assert_eq!(house.route("x.example"), serves("a", false), "a table never changes");
 }
 
 #[test]
 fn a_full_update_forgets_what_it_does_not_list() {
     let one = |name: &str| ProjectRoutes { production: Some(site(name)), ..ProjectRoutes::default() };
-    let before = Table::default().updated(update(1, vec![(project("a"), Some(one("a")))]));
-    let full = RoutingUpdate { revision: 2, full: true, projects: vec![(project("b"), Some(one("b")))] };
-    let after = before.updated(full);
-    assert_eq!(after.route("a.pages.example", SUFFIX), Route::Unknown);
-    assert_eq!(after.route("b.pages.example", SUFFIX), serves("b", false));
+    let mut house = House::default();
+    house.update(update(1, vec![(project("a"), Some(one("a")))]));
+    house.update(RoutingUpdate { revision: 2, full: true, projects: vec![(project("b"), Some(one("b")))] });
+    assert_eq!(house.route("a.pages.example"), "unknown");
+    assert_eq!(house.route("b.pages.example"), serves("b", false));
 }
 
 #[test]
 fn many_projects_stay_findable_through_many_updates() {
-    let mut table = Table::default();
+    let mut house = House::default();
     for revision in 0..20_u64 {
         let projects = (0..100_u64)
             .map(|number| {
@@ -95,13 +128,55 @@ fn many_projects_stay_findable_through_many_updates() {
             })
             .collect::<Vec<_>>();
         let expected = projects.clone();
-        table = table.updated(update(revision, projects));
+        house.update(update(revision, projects));
         for (at, (name, routes)) in expected.iter().enumerate() {
             if expected[at + 1..].iter().any(|later| later.0 == *name) {
                 continue;
             }
-            let route = routes.as_ref().map_or(Route::Unknown, |_| serves(name.as_str(), false));
-            assert_eq!(table.route(&format!("{name}{SUFFIX}"), SUFFIX), route);
+            let route = routes.as_ref().map_or("unknown".to_owned(), |_| serves(name.as_str(), false));
+            assert_eq!(house.route(&format!("{name}{SUFFIX}")), route);
         }
     }
+}
+
+#[test]
+fn a_host_knows_what_it_led_to_before() {
+    let at = Timestamp::from_micros;
+    let before = |label: Option<&str>, name: &str, retired: i64| Predecessor {
+        label: label.map(AliasLabel::stored),
+        deployment: ShortId(retired as u32),
+        site: site(name),
+        retired: at(retired),
+    };
+    let routes = ProjectRoutes {
+        production: Some(site("live")),
+        branches: vec![(AliasLabel::stored("feature"), site("branch"))],
+        deployments: vec![(ShortId(0xDEAD_BEEF), Some(site("live")))],
+        domains: Vec::new(),
+        predecessors: vec![
+            before(None, "second", 20),
+            before(Some("feature"), "old branch", 15),
+            before(None, "first", 10),
+        ],
+    };
+    let mut house = House::default();
+    house.update(update(1, vec![(project("blog"), Some(routes))]));
+    for (host, since, expected) in [
+        ("blog.pages.example", 0, &[20, 10][..]),
+        ("blog.pages.example", 11, &[20]),
+        ("feature.blog.pages.example", 0, &[15]),
+        ("deadbeef.blog.pages.example", 0, &[]),
+    ] {
+        let Route::Site(route) = house.table.route(host, SUFFIX) else { panic!("{host}") };
+        let found: Vec<u32> = route.earlier_since(at(since)).map(|earlier| earlier.deployment.0).collect();
+        assert_eq!(found, expected, "{host} since {since}");
+    }
+}
+
+#[test]
+fn deployments_of_the_same_content_share_a_slot() {
+    let mut slots = SiteSlots::default();
+    let slot = slots.of(site("a"));
+    assert!(Arc::ptr_eq(&slot, &slots.of(site("a"))));
+    assert!(!Arc::ptr_eq(&slot, &slots.of(site("b"))));
 }

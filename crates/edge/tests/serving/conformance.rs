@@ -98,7 +98,7 @@ async fn answers_are_those_of_cloudflare_pages() {
     for site in &sites {
         deploy(&house, site).await;
     }
-    let edge = house.edge().await;
+    let edge = house.strict_edge().await;
     let mut tally = Tally::default();
     for case in cases::cases() {
         let site = sites.iter().find(|site| site.name == case.site).unwrap();

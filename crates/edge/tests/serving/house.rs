@@ -1,13 +1,14 @@
 //! A store to deploy to and an edge on it, with as few words as a test needs.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::BodyExt;
-use offprint_edge::{Edge, EdgeOptions};
-use offprint_model::asset::{AssetPath, KeyHasher, extension};
+use offprint_edge::{Destination, Edge, EdgeBody, EdgeOptions};
+use offprint_model::asset::{AssetPath, BlobHash, KeyHasher, extension};
 use offprint_model::config::{BuildConfig, Environment, EnvironmentPatch};
 use offprint_model::content_type;
 use offprint_model::deployment::{Commit, Deployment, Trigger};
@@ -15,6 +16,7 @@ use offprint_model::name::{BranchName, Hostname, ProjectName};
 use offprint_model::project::DomainStatus;
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageEnd, StageName};
+use offprint_store::blobs::{BlobStore, Directory, NewPack};
 use offprint_store::{
     AccountScope, Clock, NewDeployment, NewProject, Permission, ProjectScope, Store, StoreOptions, Upload,
     Wake, WorkerKind,
@@ -27,6 +29,7 @@ use crate::cases::Answer;
 pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) wake: Wake,
+    blobs: Arc<Directory>,
     account: AccountScope,
     _data: TempDir,
 }
@@ -85,27 +88,43 @@ fn find_assets(root: &Path, below: &str, paths: &mut Vec<String>) {
 impl House {
     pub(crate) async fn open() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let store = Store::open(StoreOptions::new(data.path())).await.unwrap();
+        let blobs = Arc::new(Directory::open(data.path().join("blobs")).await.unwrap());
+        let options = StoreOptions::new(data.path());
+        let store = Store::open_with_blobs(options, blobs.clone()).await.unwrap();
         let secret = Secret::new("edge-tests-0123456789abcdef0123456789".to_owned());
         let bootstrap =
             store.bootstrap(None, Some(secret.clone()), "tests", "tests@example.com").await.unwrap();
         let principal = store.authenticate(&secret).await.unwrap().unwrap();
         let account = principal.scope(&bootstrap.account, Permission::Write).unwrap();
-        Self { store, wake: Wake::default(), account, _data: data }
+        Self { store, wake: Wake::default(), blobs, account, _data: data }
     }
 
-    /// An edge for `pages.dev` that believes `X-Forwarded-Proto`.
+    /// An edge for `pages.dev`.
     pub(crate) async fn edge(&self) -> Edge {
-        let options = EdgeOptions { trust_proxy: true, ..EdgeOptions::new("pages.dev") };
+        self.edge_with(EdgeOptions::new("pages.dev")).await
+    }
+
+    /// One that answers as Cloudflare Pages does.
+    pub(crate) async fn strict_edge(&self) -> Edge {
+        self.edge_with(EdgeOptions { strict: true, ..EdgeOptions::new("pages.dev") }).await
+    }
+
+    /// One that believes `X-Forwarded-Proto`, as all of them do here.
+    pub(crate) async fn edge_with(&self, options: EdgeOptions) -> Edge {
+        let options = EdgeOptions { trust_proxy: true, ..options };
         Edge::start(self.store.clone(), self.wake.clone(), options).await.unwrap()
     }
 
     pub(crate) async fn project(&self, name: &str) -> ProjectScope {
+        self.project_with(name, BuildConfig::default()).await
+    }
+
+    pub(crate) async fn project_with(&self, name: &str, build_config: BuildConfig) -> ProjectScope {
         let name = ProjectName::parse(name).unwrap();
         let project = NewProject {
             name: name.clone(),
             production_branch: BranchName::parse("main").unwrap(),
-            build_config: BuildConfig::default(),
+            build_config,
             production: EnvironmentPatch::default(),
             preview: EnvironmentPatch::default(),
             source: None,
@@ -117,6 +136,13 @@ impl House {
     pub(crate) async fn add_domain(&self, project: &ProjectScope, host: &Hostname) {
         self.store.add_domain(project, host).await.unwrap();
         self.store.set_domain_status(project, host, DomainStatus::Active, None).await.unwrap();
+    }
+
+    /// Stores the compressed variants of some bytes, as the pipeline does in the background.
+    pub(crate) async fn compress(&self, text: &str) {
+        let blob = BlobHash::of(text.as_bytes());
+        let pack = NewPack::of_blob(blob, text.as_bytes(), || false).unwrap().unwrap();
+        self.blobs.put_packs(vec![pack]).await.unwrap();
     }
 
     /// Uploads and activates, as client and pipeline do together. The branch `main` is production.
@@ -163,9 +189,18 @@ impl House {
     }
 }
 
+/// Asks the edge as a listener does.
+pub(crate) async fn serve<B>(edge: &Edge, request: &Request<B>) -> Response<EdgeBody> {
+    match edge.destination(request) {
+        Destination::Site(host) => edge.serve(host, request).await.response,
+        Destination::Platform => panic!("not for a site: {:?}", request.headers().get("host")),
+        Destination::BadHost => panic!("not a host: {:?}", request.headers().get("host")),
+    }
+}
+
 /// Asks the edge and collects the answer.
 pub(crate) async fn ask(edge: &Edge, request: Request<()>) -> Answer {
-    let (parts, body) = edge.serve(request).await.into_parts();
+    let (parts, body) = serve(edge, &request).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Answer { status: parts.status.as_u16(), headers: parts.headers, body }
 }

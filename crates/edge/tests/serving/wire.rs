@@ -9,7 +9,7 @@ use offprint_edge::Edge;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::house::{Content, House};
+use crate::house::{Content, House, serve};
 
 /// Sends requests over one connection, the last of which closes it, and returns all that comes back.
 async fn exchange(edge: Edge, requests: &[&str]) -> String {
@@ -19,7 +19,7 @@ async fn exchange(edge: Edge, requests: &[&str]) -> String {
         let (stream, _) = listener.accept().await.unwrap();
         let service = service_fn(move |request| {
             let edge = edge.clone();
-            async move { Ok::<_, Infallible>(edge.serve(request).await) }
+            async move { Ok::<_, Infallible>(serve(&edge, &request).await) }
         });
         http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
     });
