@@ -18,6 +18,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Configuration of a project with hundreds of long variables stays far below.
 const SMALL_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The most memory that is asked for before a byte has come: more than the largest body by default.
+const AT_ONCE_BYTES_MAX: usize = 160 * 1024 * 1024;
+
 /// A small body, read whole. wrangler sends JSON as `text/plain`, SDKs send none at all where it is
 /// optional; so the content type is not looked at and an empty body is for the reader to judge.
 pub(crate) struct SmallBody(pub(crate) Bytes);
@@ -37,8 +40,8 @@ pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<BytesMut>
         return Err(too_large(bytes_max));
     }
     // Memory that is not written to costs nothing, while growing step by step would hold the largest body
-    // three times over for a moment.
-    let mut body = BytesMut::with_capacity(announced.unwrap_or(bytes_max));
+    // three times over for a moment. An operator's limit may be without end; then growing it is.
+    let mut body = BytesMut::with_capacity(announced.unwrap_or(bytes_max).min(AT_ONCE_BYTES_MAX));
     let mut pieces = request.into_body().into_data_stream();
     while let Some(piece) = next_piece(&mut pieces).await {
         let piece = piece.map_err(|_| ended_early())?;

@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 use tokio::runtime::Handle;
 
 /// More than the largest body that any endpoint takes by default.
-const BYTES_MAX: usize = 96 * 1024 * 1024;
+const BYTES_MAX: usize = 160 * 1024 * 1024;
 const TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Makes the request's body linger.

@@ -41,7 +41,10 @@ pub(crate) struct TryArgs {
 pub(crate) async fn run(args: TryArgs) -> anyhow::Result<()> {
     ensure!(args.directory.is_dir(), "{} is not a folder", args.directory.display());
     let project = project_name(args.project.as_deref(), &args.directory)?;
+    let typed_tls = args.flags.tls_cert.is_some() || args.flags.tls_key.is_some();
+    ensure!(!typed_tls, "tls-cert: `offprint try` speaks plain HTTP; `offprint serve` speaks TLS");
     let mut flags = args.flags.with_file()?;
+    (flags.tls_cert, flags.tls_key) = (None, None);
     // The log is for people who run a server; here only what is wrong matters.
     flags.log.get_or_insert_with(|| "warn".into());
     let config = ServeConfig::check(flags)?;
@@ -49,7 +52,7 @@ pub(crate) async fn run(args: TryArgs) -> anyhow::Result<()> {
     logging::start(&config.log, config.log_format)?;
 
     let (server, token) = start(config).await?;
-    let client = PagesApi::new(ClientOptions::new(server.loopback_api(), token.clone()))?
+    let client = PagesApi::new(ClientOptions::new(format!("{}/client/v4", server.origin()), token.clone()))?
         .in_account(server.bootstrap.account.clone());
     let url = publish(&client, &project, &args.directory).await?;
     announce(&server, &project, &url, &token)?;

@@ -23,6 +23,12 @@ pub(crate) struct ServeConfig {
     pub(crate) domain: String,
     /// `None`: derived from the address that was bound.
     pub(crate) public_url: Option<PublicUrl>,
+    /// `None`: plain HTTP.
+    pub(crate) tls: Option<TlsFiles>,
+    /// See [`ServeFlags::strict`].
+    pub(crate) strict: bool,
+    /// Zero: none.
+    pub(crate) skew_protection: Duration,
     /// See [`ServeFlags::file_bytes_max`].
     pub(crate) file_bytes_max: usize,
     /// See [`ServeFlags::files_max`].
@@ -51,7 +57,33 @@ pub(crate) struct ServeConfig {
     pub(crate) log: String,
     /// See [`ServeFlags::log_format`].
     pub(crate) log_format: LogFormat,
+    /// `None`: requests are not logged.
+    pub(crate) access_log: Option<AccessLogConfig>,
 }
+
+/// Where certificate and key are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    /// See [`ServeFlags::tls_cert`].
+    pub(crate) cert: PathBuf,
+    /// See [`ServeFlags::tls_key`].
+    pub(crate) key: PathBuf,
+}
+
+/// What becomes of the lines about requests.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AccessLogConfig {
+    /// `None`: standard output.
+    pub(crate) file: Option<PathBuf>,
+    /// Above 0 and at most 1.
+    pub(crate) sample: f64,
+}
+
+/// The limits of Cloudflare Pages (Pages API, "Limits"), and ours.
+const FILE_BYTES_MAX_STRICT: usize = 25 * 1024 * 1024;
+const FILE_BYTES_MAX: usize = 100 * 1024 * 1024;
+const FILES_MAX_STRICT: usize = 20_000;
+const FILES_MAX: usize = 100_000;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +107,7 @@ pub(crate) struct PublicUrl {
 
 impl PublicUrl {
     /// The URL of a server that is reached where it listens.
-    pub(crate) fn of_listener(address: SocketAddr) -> Self {
+    pub(crate) fn of_listener(address: SocketAddr, tls: bool) -> Self {
         let host = match address {
             // Nobody can connect to "any address"; on this machine loopback leads to it.
             SocketAddr::V4(v4) if v4.ip().is_unspecified() => "127.0.0.1".to_owned(),
@@ -83,7 +115,8 @@ impl PublicUrl {
             SocketAddr::V6(v6) if v6.ip().is_unspecified() => "[::1]".to_owned(),
             SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
         };
-        Self { scheme: "http".into(), host, port: (address.port() != 80).then_some(address.port()) }
+        let (scheme, default_port) = if tls { ("https", 443) } else { ("http", 80) };
+        Self { scheme: scheme.into(), host, port: Some(address.port()).filter(|port| *port != default_port) }
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
@@ -116,6 +149,9 @@ impl ServeConfig {
         let listen = flags.listen.unwrap_or_else(|| "127.0.0.1:8788".into());
         let domain = flags.domain.unwrap_or_else(|| "pages.localhost".into());
         let seconds = |value: Option<u64>, default| Duration::from_secs(value.unwrap_or(default));
+        let strict = flags.strict.unwrap_or(false);
+        let (file_bytes_max, files_max) =
+            if strict { (FILE_BYTES_MAX_STRICT, FILES_MAX_STRICT) } else { (FILE_BYTES_MAX, FILES_MAX) };
         Ok(Self {
             data: flags.data.unwrap_or_else(|| ".offprint".into()),
             listen: listen.parse().with_context(|| {
@@ -126,8 +162,11 @@ impl ServeConfig {
                 .public_url
                 .map(|url| PublicUrl::parse(&url).with_context(|| format!("public-url: '{url}'")))
                 .transpose()?,
-            file_bytes_max: positive("file-bytes-max", flags.file_bytes_max, 25 * 1024 * 1024)?,
-            files_max: positive("files-max", flags.files_max, 20_000)?,
+            tls: checked_tls(flags.tls_cert, flags.tls_key)?,
+            strict,
+            skew_protection: seconds(flags.skew_protection, 7 * 24 * 3600),
+            file_bytes_max: positive("file-bytes-max", flags.file_bytes_max, file_bytes_max)?,
+            files_max: positive("files-max", flags.files_max, files_max)?,
             project_delete_deployments_max: Some(flags.project_delete_deployments_max.unwrap_or(100))
                 .filter(|most| *most > 0),
             admit_foreign_keys: flags.admit_foreign_keys.unwrap_or(false),
@@ -149,6 +188,7 @@ impl ServeConfig {
                 Some("json") => LogFormat::Json,
                 Some(other) => bail!("log-format: '{other}' is neither text nor json"),
             },
+            access_log: checked_access_log(flags.access_log, flags.access_log_sample)?,
         })
     }
 }
@@ -159,6 +199,23 @@ fn checked_domain(domain: &str) -> anyhow::Result<String> {
     Hostname::parse(&format!("x.{domain}"))
         .map(|_| domain.clone())
         .with_context(|| format!("domain: '{domain}'"))
+}
+
+fn checked_tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> anyhow::Result<Option<TlsFiles>> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (Some(_), None) => bail!("tls-key: it is missing, and the certificate of tls-cert needs its key"),
+        (None, Some(_)) => bail!("tls-cert: it is missing, and the key of tls-key needs its certificate"),
+        (None, None) => Ok(None),
+    }
+}
+
+fn checked_access_log(log: Option<PathBuf>, sample: Option<f64>) -> anyhow::Result<Option<AccessLogConfig>> {
+    let sample = sample.unwrap_or(1.0);
+    ensure!(sample > 0.0 && sample <= 1.0, "access-log-sample: {sample} is not above 0 and at most 1");
+    let config =
+        |log: PathBuf| AccessLogConfig { file: Some(log).filter(|log| log.as_os_str() != "-"), sample };
+    Ok(log.map(config))
 }
 
 fn checked_account(id: String) -> anyhow::Result<AccountId> {
@@ -194,7 +251,31 @@ mod tests {
         let config = ServeConfig::check(ServeFlags::default()).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8788");
         assert_eq!(config.domain, "pages.localhost");
-        assert_eq!(PublicUrl::of_listener(config.listen).to_string(), "http://127.0.0.1:8788");
+        assert_eq!(PublicUrl::of_listener(config.listen, false).to_string(), "http://127.0.0.1:8788");
+        assert_eq!((config.file_bytes_max, config.files_max), (104_857_600, 100_000));
+        assert_eq!(config.skew_protection.as_secs(), 7 * 86_400);
+        assert!(config.tls.is_none() && config.access_log.is_none());
+    }
+
+    #[test]
+    fn strict_has_the_limits_of_pages_unless_others_are_typed() {
+        let limits = |flags: ServeFlags| {
+            let config = ServeConfig::check(ServeFlags { strict: Some(true), ..flags }).unwrap();
+            (config.file_bytes_max, config.files_max)
+        };
+        assert_eq!(limits(ServeFlags::default()), (26_214_400, 20_000));
+        let typed = ServeFlags { file_bytes_max: Some(7), files_max: Some(8), ..Default::default() };
+        assert_eq!(limits(typed), (7, 8));
+    }
+
+    #[test]
+    fn the_access_log_is_a_file_or_standard_output() {
+        let log = |path: &str| {
+            let flags = ServeFlags { access_log: Some(path.into()), ..Default::default() };
+            ServeConfig::check(flags).unwrap().access_log.unwrap()
+        };
+        assert_eq!(log("-"), AccessLogConfig { file: None, sample: 1.0 });
+        assert_eq!(log("./-"), AccessLogConfig { file: Some("./-".into()), sample: 1.0 });
     }
 
     #[test]
@@ -207,6 +288,11 @@ mod tests {
             (ServeFlags { domain_check: Some("dns".into()), ..Default::default() }, "domain-check:"),
             (ServeFlags { files_max: Some(0), ..Default::default() }, "files-max:"),
             (ServeFlags { log_format: Some("xml".into()), ..Default::default() }, "log-format:"),
+            (ServeFlags { tls_cert: Some("a".into()), ..Default::default() }, "tls-key:"),
+            (ServeFlags { tls_key: Some("a".into()), ..Default::default() }, "tls-cert:"),
+            (ServeFlags { access_log_sample: Some(0.0), ..Default::default() }, "access-log-sample:"),
+            (ServeFlags { access_log_sample: Some(1.1), ..Default::default() }, "access-log-sample:"),
+            (ServeFlags { access_log_sample: Some(f64::NAN), ..Default::default() }, "access-log-sample:"),
         ] {
             let error = ServeConfig::check(flags).err().expect(name);
             assert!(error.to_string().starts_with(name), "{error}");
@@ -220,5 +306,12 @@ mod tests {
             "https://pages.example"
         );
         assert_eq!(PublicUrl::parse("http://[::1]:81").unwrap().to_string(), "http://[::1]:81");
+        for (address, tls, url) in [
+            ("127.0.0.1:80", false, "http://127.0.0.1"),
+            ("127.0.0.1:443", true, "https://127.0.0.1"),
+            ("0.0.0.0:80", true, "https://127.0.0.1:80"),
+        ] {
+            assert_eq!(PublicUrl::of_listener(address.parse().unwrap(), tls).to_string(), url);
+        }
     }
 }

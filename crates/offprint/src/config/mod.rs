@@ -18,10 +18,10 @@ use crate::cli::output;
 pub(crate) fn check(flags: ServeFlags) -> anyhow::Result<()> {
     let file = flags.config.clone();
     let config = ServeConfig::check(flags.with_file()?)?;
-    let public_url = config
-        .public_url
-        .as_ref()
-        .map_or_else(|| checked::PublicUrl::of_listener(config.listen).to_string(), ToString::to_string);
+    let public_url = config.public_url.as_ref().map_or_else(
+        || checked::PublicUrl::of_listener(config.listen, config.tls.is_some()).to_string(),
+        ToString::to_string,
+    );
     if let Some(file) = file {
         output::line(format_args!("config       {}", file.display()))?;
     }
@@ -29,10 +29,19 @@ pub(crate) fn check(flags: ServeFlags) -> anyhow::Result<()> {
     output::line(format_args!("listen       {}", config.listen))?;
     output::line(format_args!("public-url   {public_url}"))?;
     output::line(format_args!("domain       {}", config.domain))?;
+    if let Some(tls) = &config.tls {
+        output::line(format_args!("tls          {}, {}", tls.cert.display(), tls.key.display()))?;
+    }
+    output::line(format_args!("strict       {}", if config.strict { "yes" } else { "no" }))?;
+    output::line(format_args!("skew         {} s", config.skew_protection.as_secs()))?;
     output::line(format_args!(
         "limits       {} bytes an asset, {} assets a deployment",
         config.file_bytes_max, config.files_max
     ))?;
+    if let Some(log) = &config.access_log {
+        let to = log.file.as_ref().map_or("standard output".into(), |file| file.display().to_string());
+        output::line(format_args!("access-log   {to}, {} of the requests", log.sample))?;
+    }
     output::line(format_args!(
         "account-id   {}",
         config.account_id.as_ref().map_or("made at the first start", |id| id.as_str())

@@ -31,11 +31,28 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "OFFPRINT_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<String>,
 
-    /// Largest asset, in bytes [default: 26214400]
+    /// PEM file of the certificate and its chain: the server speaks HTTPS; read again when it changes
+    #[arg(long, env = "OFFPRINT_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// PEM file of the certificate's private key
+    #[arg(long, env = "OFFPRINT_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Answer and limit exactly as Cloudflare Pages does, without what Offprint adds
+    #[arg(long, env = "OFFPRINT_STRICT", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) strict: Option<bool>,
+
+    /// Seconds that assets of a replaced deployment stay reachable where the new one lacks them; 0: not at all
+    /// [default: 604800]
+    #[arg(long, env = "OFFPRINT_SKEW_PROTECTION", value_name = "SECONDS")]
+    pub(crate) skew_protection: Option<u64>,
+
+    /// Largest asset, in bytes [default: 104857600; strict: 26214400]
     #[arg(long, env = "OFFPRINT_FILE_BYTES_MAX", value_name = "BYTES")]
     pub(crate) file_bytes_max: Option<usize>,
 
-    /// Most assets in one deployment [default: 20000]
+    /// Most assets in one deployment [default: 100000; strict: 20000]
     #[arg(long, env = "OFFPRINT_FILES_MAX", value_name = "COUNT")]
     pub(crate) files_max: Option<usize>,
 
@@ -87,6 +104,14 @@ pub(crate) struct ServeFlags {
     /// Log format: text or json [default: text]
     #[arg(long, env = "OFFPRINT_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+
+    /// File for a line of JSON about every request; - is standard output [default: none]
+    #[arg(long, env = "OFFPRINT_ACCESS_LOG", value_name = "FILE", allow_hyphen_values = true)]
+    pub(crate) access_log: Option<PathBuf>,
+
+    /// Share of the requests that are logged there, above 0 and at most 1 [default: 1]
+    #[arg(long, env = "OFFPRINT_ACCESS_LOG_SAMPLE", value_name = "RATE")]
+    pub(crate) access_log_sample: Option<f64>,
 }
 
 /// Which store, for the commands that an operator runs beside a server.
@@ -135,6 +160,10 @@ impl ServeFlags {
             listen: self.listen.or(file.listen),
             domain: self.domain.or(file.domain),
             public_url: self.public_url.or(file.public_url),
+            tls_cert: self.tls_cert.or(file.tls_cert),
+            tls_key: self.tls_key.or(file.tls_key),
+            strict: self.strict.or(file.strict),
+            skew_protection: self.skew_protection.or(file.skew_protection),
             file_bytes_max: self.file_bytes_max.or(file.file_bytes_max),
             files_max: self.files_max.or(file.files_max),
             project_delete_deployments_max: self
@@ -151,6 +180,8 @@ impl ServeFlags {
             bootstrap_token: self.bootstrap_token.or(file.bootstrap_token),
             log: self.log.or(file.log),
             log_format: self.log_format.or(file.log_format),
+            access_log: self.access_log.or(file.access_log),
+            access_log_sample: self.access_log_sample.or(file.access_log_sample),
         }
     }
 }

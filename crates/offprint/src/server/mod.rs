@@ -1,7 +1,17 @@
 //! The server: wires store, pipeline, edge and APIs together, and takes them down in order.
 
+mod access_log;
+mod activity;
+mod body;
+mod doors;
+mod http1;
+mod http2;
 mod listener;
+mod metrics;
 mod platform;
+mod protocol;
+mod stop;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +24,7 @@ use offprint_model::name::ProjectName;
 use offprint_pipeline::{Pipeline, PipelineOptions};
 use offprint_store::{Bootstrap, Store, StoreOptions, Wake};
 use offprint_wire::urls::SiteUrls;
-use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +32,11 @@ use crate::cli::output;
 use crate::config::ServeConfig;
 use crate::config::checked::PublicUrl;
 use crate::logging;
+use access_log::AccessLog;
+use doors::Doors;
+use listener::Connections;
+use metrics::Metrics;
+use tls::Tls;
 
 /// A server that runs.
 pub(crate) struct Server {
@@ -32,6 +47,8 @@ pub(crate) struct Server {
     /// The first account, and its token where this start made it.
     pub(crate) bootstrap: Bootstrap,
     urls: SiteUrls,
+    tls: Option<Tls>,
+    access_log: Option<AccessLog>,
     stop: CancellationToken,
     tasks: TaskTracker,
     pipeline: Pipeline,
@@ -43,6 +60,10 @@ impl Server {
     /// # Errors
     /// The store cannot be opened, or the address cannot be bound.
     pub(crate) async fn start(config: ServeConfig) -> anyhow::Result<Self> {
+        let tls = config.tls.clone().map(Tls::load).transpose()?;
+        let metrics = Arc::new(Metrics::default());
+        let open_log = |log| AccessLog::start(log, Arc::clone(&metrics));
+        let access_log = config.access_log.as_ref().map(open_log).transpose()?;
         let store = open_store(&config).await?;
         let bootstrap = store
             .bootstrap(
@@ -53,11 +74,13 @@ impl Server {
             )
             .await
             .context("cannot make the first account")?;
-        let listener = TcpListener::bind(config.listen)
-            .await
+        let listener = listener::bind(config.listen)
             .with_context(|| format!("cannot listen on {} (is another server running?)", config.listen))?;
         let address = listener.local_addr()?;
-        let public_url = config.public_url.clone().unwrap_or_else(|| PublicUrl::of_listener(address));
+        let public_url = config
+            .public_url
+            .clone()
+            .unwrap_or_else(|| PublicUrl::of_listener(address, config.tls.is_some()));
 
         let wake = Wake::default();
         let stop = CancellationToken::new();
@@ -65,7 +88,8 @@ impl Server {
         let edge = Edge::start(store.clone(), wake.clone(), edge_options(&config, &public_url))
             .await
             .context("cannot read the routing table")?;
-        let pipeline = Pipeline::start(store.clone(), wake.clone(), PipelineOptions::default())
+        let pipeline_options = PipelineOptions { variants: !config.strict, ..PipelineOptions::default() };
+        let pipeline = Pipeline::start(store.clone(), wake.clone(), pipeline_options)
             .await
             .context("cannot start the pipeline")?;
         if let Some(interval) = config.gc_interval {
@@ -76,21 +100,49 @@ impl Server {
             domain: config.domain.clone(),
             port: public_url.port,
         };
-        let platform = platform::router(store.clone(), &public_url.to_string())
+        let platform = platform::router(store.clone(), Arc::clone(&metrics), &public_url.to_string())
             .merge(offprint_api::router(api_state(store, wake, &config, urls.clone())));
-        let doors = Arc::new(listener::Doors { edge, platform });
-        tasks.spawn(listener::serve(listener, doors, stop.clone(), config.shutdown_grace));
-        Ok(Self { address, public_url, bootstrap, urls, stop, tasks, pipeline })
+        let doors = Arc::new(Doors { edge, platform, metrics, access_log: access_log.clone() });
+        if let Some(tls) = &tls {
+            tasks.spawn(tls.clone().keep_current(stop.clone()));
+        }
+        if let Some(log) = &access_log {
+            tasks.spawn(log.clone().tell_of_dropped(stop.clone()));
+        }
+        let connections = Connections::new(doors, tls.clone(), !config.strict);
+        tasks.spawn(connections.serve(listener, stop.clone(), config.shutdown_grace));
+        Ok(Self { address, public_url, bootstrap, urls, tls, access_log, stop, tasks, pipeline })
     }
 
-    /// The API as this process itself reaches it, whatever the public URL leads through.
-    pub(crate) fn loopback_api(&self) -> String {
-        format!("{}/client/v4", PublicUrl::of_listener(self.address))
+    /// Where this process itself reaches the server, whatever the public URL leads through.
+    pub(crate) fn origin(&self) -> PublicUrl {
+        PublicUrl::of_listener(self.address, self.tls.is_some())
     }
 
     /// The URL of a project's production.
     pub(crate) fn site_url(&self, project: &ProjectName) -> String {
         self.urls.project(project)
+    }
+
+    /// At every hangup signal, looks again at the files that others change under a running server.
+    ///
+    /// # Errors
+    /// Signals cannot be received.
+    async fn told_to_look_again(&self) -> anyhow::Result<()> {
+        if self.tls.is_none() && self.access_log.is_none() {
+            // Nothing to look at: then the signal keeps its usual meaning, which is to stop.
+            return std::future::pending().await;
+        }
+        let mut hangup = signal(SignalKind::hangup())?;
+        while hangup.recv().await.is_some() {
+            if let Some(tls) = &self.tls {
+                tls.look().await;
+            }
+            if let Some(log) = &self.access_log {
+                log.reopen();
+            }
+        }
+        Ok(())
     }
 
     /// Stops accepting, lets requests and the running stage finish, and returns.
@@ -99,8 +151,14 @@ impl Server {
         self.tasks.close();
         self.tasks.wait().await;
         self.pipeline.shutdown().await;
+        if let Some(log) = &self.access_log {
+            log.close().await;
+        }
     }
 }
+
+/// A key, a path of usual length, and what JSON adds.
+const MANIFEST_BYTES_A_FILE: usize = 256;
 
 /// Opens the store that the configuration names.
 ///
@@ -132,6 +190,8 @@ fn edge_options(config: &ServeConfig, public_url: &PublicUrl) -> EdgeOptions {
         platform_host: Some(public_url.host.clone()),
         trust_proxy: config.trust_proxy,
         scheme: public_url.scheme.clone(),
+        strict: config.strict,
+        skew_protection: config.skew_protection,
         ..EdgeOptions::new(config.domain.clone())
     }
 }
@@ -140,10 +200,16 @@ fn limits(config: &ServeConfig) -> Limits {
     let defaults = Limits::default();
     // An asset travels as base64 in JSON, so a raised limit needs a body of four thirds and a little.
     let body = (config.file_bytes_max / 3).saturating_mul(4).saturating_add(64 * 1024);
+    // Were there room for one of the largest only, a client on a slow line would keep all others waiting.
+    let two_bodies = body.saturating_mul(2);
     Limits {
         file_bytes_max: config.file_bytes_max,
         files_max: config.files_max,
         upload_body_bytes_max: defaults.upload_body_bytes_max.max(body),
+        upload_memory_bytes_max: defaults.upload_memory_bytes_max.max(two_bodies),
+        manifest_bytes_max: defaults
+            .manifest_bytes_max
+            .max(config.files_max.saturating_mul(MANIFEST_BYTES_A_FILE)),
         ..defaults
     }
 }
@@ -176,8 +242,12 @@ pub(crate) async fn run(config: ServeConfig) -> anyhow::Result<()> {
         output::line(format_args!("export CLOUDFLARE_API_TOKEN={}", token.expose()))?;
     }
     // Scripts wait for this line; it is printed once connections are accepted.
-    output::line(format_args!("listening on http://{}", server.address))?;
-    told_to_stop().await?;
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    output::line(format_args!("listening on {scheme}://{}", server.address))?;
+    tokio::select! {
+        told = told_to_stop() => told?,
+        never = server.told_to_look_again() => never?,
+    }
     tracing::info!("stopping; requests in flight may finish");
     server.shutdown().await;
     Ok(())
@@ -188,7 +258,7 @@ pub(crate) async fn run(config: ServeConfig) -> anyhow::Result<()> {
 /// # Errors
 /// Signals cannot be received.
 pub(crate) async fn told_to_stop() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminate.recv() => {}

@@ -1,19 +1,27 @@
-//! What the listener answers besides sites: the Pages API, health, and a front page that says where to go.
+//! What the listener answers besides sites: the Pages API, health, metrics, and a front page that says where
+//! to go.
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
-use offprint_store::Store;
+use offprint_model::time::Timestamp;
+use offprint_store::{Clock, Store};
 
-/// Health, front page, and a word about every other path.
-pub(crate) fn router(store: Store, public_url: &str) -> Router {
+use super::metrics::{self, Metrics};
+
+/// Health, metrics, front page, and a word about every other path. The process counts as started now.
+pub(crate) fn router(store: Store, counters: Arc<Metrics>, public_url: &str) -> Router {
     let page = FRONT_PAGE.replace("{url}", public_url);
+    let started = Clock::now();
     Router::new()
         .route("/", get(|| async { Html(page) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .route("/metrics", get(move || async move { tell(&counters, started) }))
         .fallback(nowhere)
         .with_state(store)
 }
@@ -36,6 +44,12 @@ async fn ready(State(store): State<Store>) -> impl IntoResponse {
             )
         }
     }
+}
+
+/// Says nothing about any site or client, yet how much there is to do: a proxy may keep it to itself.
+fn tell(counters: &Metrics, started: Timestamp) -> impl IntoResponse + use<> {
+    let headers = [(header::CONTENT_TYPE, metrics::CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
+    (headers, counters.text(started))
 }
 
 const FRONT_PAGE: &str = r#"<!doctype html>

@@ -9,10 +9,13 @@
     reason = "helpers of tests may panic, and find the installed clients through the environment"
 )]
 
+mod access_log;
 mod bad_input;
 mod cli;
 mod compatibility;
+mod http2;
 mod identity;
+mod metrics;
 mod operation;
 mod pages;
 mod races;
@@ -21,6 +24,7 @@ mod samples;
 mod sdk;
 mod support;
 mod tidy;
+mod tls;
 mod traps;
 mod unauthorized;
 mod wrangler;

@@ -64,9 +64,8 @@ fn known(name: &str, limits: &Limits) -> Option<(&'static str, usize)> {
 
 /// The longest form there can be.
 pub(super) fn bytes_max(limits: &Limits) -> usize {
-    let known =
-        limits.manifest_bytes_max + limits.worker_bytes_max + 3 * RULES_BYTES_MAX + 7 * TEXT_BYTES_MAX;
-    known + UNKNOWN_BYTES_MAX + PARTS_MAX * 1024
+    let small = 3 * RULES_BYTES_MAX + 7 * TEXT_BYTES_MAX + UNKNOWN_BYTES_MAX + PARTS_MAX * 1024;
+    limits.manifest_bytes_max.saturating_add(limits.worker_bytes_max).saturating_add(small)
 }
 
 /// Bounds the whole body, so that a part's headers cannot go on for ever either.

@@ -5,11 +5,19 @@ use offprint_wire::error_code::ErrorCode;
 use serde_json::json;
 
 use super::server_with_demo;
-use crate::support::{asset_key, base64, upload_body, upload_token};
+use crate::support::{Api, TestServer, asset_key, base64, upload_body, upload_token};
+
+/// A server with the limits of Pages.
+async fn strict_server_with_demo() -> (TestServer, Api) {
+    let server = TestServer::start_with(&[("OFFPRINT_STRICT", "true")]).await;
+    let api = server.api();
+    api.create_project("demo").await;
+    (server, api)
+}
 
 #[tokio::test]
 async fn an_asset_above_the_limit_is_refused_with_its_whole_batch() {
-    let (server, api) = server_with_demo().await;
+    let (server, api) = strict_server_with_demo().await;
     let before = server.stored_bytes();
     let large = vec![1; (25 << 20) + 1];
     let body = upload_body(&[("/small.txt", b"small"), ("/large.bin", &large)]);
@@ -25,7 +33,7 @@ async fn an_asset_above_the_limit_is_refused_with_its_whole_batch() {
 
 #[tokio::test]
 async fn a_body_above_the_limit_is_refused_and_not_held() {
-    let (server, api) = server_with_demo().await;
+    let (server, api) = strict_server_with_demo().await;
     let before = server.peak_memory();
     // With a length that tells, and without.
     let told = vec![b' '; 65 << 20];

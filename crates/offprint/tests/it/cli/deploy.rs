@@ -2,14 +2,20 @@
 
 use std::os::unix::fs::symlink;
 
+use offprint_wire::error_code::ErrorCode;
 use serde_json::json;
 
 use super::{HOST, Shell};
-use crate::support::{TestServer, host_of, project};
+use crate::support::{Form, TestServer, asset_key, host_of, project};
 
 /// A server with the project `demo`, and somebody in front of it with the folder `dist`.
 async fn with_dist(files: &[(&str, &str)]) -> (TestServer, Shell) {
-    let server = TestServer::start().await;
+    with_dist_at(&[], files).await
+}
+
+/// The same, with further settings of the server.
+async fn with_dist_at(settings: &[(&str, &str)], files: &[(&str, &str)]) -> (TestServer, Shell) {
+    let server = TestServer::start_with(settings).await;
     server.api().create_project("demo").await;
     let shell = Shell::at(&server);
     for (path, content) in files {
@@ -182,12 +188,51 @@ async fn an_empty_file_and_one_of_twelve_mebibytes_arrive_whole() {
     assert!(response.bytes().await.unwrap() == large, "the bytes are the same");
 }
 
+/// The limits of Pages.
+const STRICT: (&str, &str) = ("OFFPRINT_STRICT", "true");
+
 #[tokio::test]
 async fn a_file_beyond_the_limit_is_refused_by_name_before_anything_is_sent() {
-    let (server, shell) = with_dist(&[("index.html", "front")]).await;
+    let (server, shell) = with_dist_at(&[STRICT], &[("index.html", "front")]).await;
     shell.home.write("dist/film.bin", vec![0; 25 * 1024 * 1024 + 1]);
     shell.fails(&DEPLOY).await.says("film.bin").says("26214400 are allowed");
     assert_eq!(server.stored_bytes(), 0);
+}
+
+#[tokio::test]
+async fn files_larger_than_pages_takes_arrive_whole() {
+    let (server, shell) = with_dist(&[("index.html", "front")]).await;
+    // Two of them: one alone is let in whatever the server's budget of memory is.
+    let film = |seed: u32| -> Vec<u8> {
+        (0..27 * 1024 * 1024_u32).map(|n| ((n ^ seed).wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    };
+    shell.home.write("dist/film.bin", film(0));
+    shell.home.write("dist/sequel.bin", film(1));
+    shell.run(&DEPLOY).await.says("3 of 3 files uploaded");
+    for (path, seed) in [("/film.bin", 0), ("/sequel.bin", 1)] {
+        let response = server.site(HOST, path).await;
+        assert_eq!(response.status(), 200);
+        assert!(response.bytes().await.unwrap() == film(seed), "{path}: the bytes are the same");
+    }
+}
+
+#[tokio::test]
+async fn more_files_than_pages_takes_are_taken_unless_the_server_is_strict() {
+    let (server, shell) = with_dist(&[]).await;
+    for n in 0..20_001 {
+        shell.home.write(&format!("dist/{:03}/{n}.txt", n % 200), "same");
+    }
+    shell.run(&DEPLOY).await.says("of 20001 files uploaded");
+    assert_eq!(server.page(HOST, "/000/20000.txt").await, "same");
+
+    let strict = TestServer::start_with(&[STRICT]).await;
+    strict.api().create_project("demo").await;
+    let shell = shell.with("CLOUDFLARE_API_BASE_URL", &strict.base_url());
+    shell.fails(&DEPLOY).await.says("20001").says("20000");
+    let key = asset_key("/a.txt", b"same");
+    let manifest: serde_json::Map<_, _> = (0..20_001).map(|n| (format!("/{n}.txt"), json!(key))).collect();
+    let form = Form::manifest(&manifest.into());
+    strict.api().post(&project("demo", "/deployments")).form(form).refused(ErrorCode::TooManyFiles).await;
 }
 
 #[tokio::test]

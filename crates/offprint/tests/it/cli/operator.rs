@@ -115,6 +115,17 @@ async fn flags_win_over_variables_and_those_over_the_file() {
 }
 
 #[tokio::test]
+async fn strict_is_one_setting_for_the_limits_of_pages() {
+    let shell = Shell::new();
+    let check = ["config", "check"];
+    shell.run(&check).await.says("strict       no").says("104857600 bytes an asset, 100000 assets");
+    shell.run(&[&check[..], &["--strict"]].concat()).await.says("26214400 bytes an asset, 20000 assets");
+    shell.home.write("offprint.toml", "strict = true\nfiles-max = 7\naccess-log = '-'\n");
+    let said = shell.run(&check).await;
+    said.says("strict       yes").says("26214400 bytes an asset, 7 assets").says("standard output, 1 of");
+}
+
+#[tokio::test]
 async fn a_wrong_configuration_is_refused_by_the_name_of_the_setting() {
     let shell = Shell::new();
     for (file, reasons) in [
@@ -129,6 +140,9 @@ async fn a_wrong_configuration_is_refused_by_the_name_of_the_setting() {
         ("public-url = 'pages.example'\n", &["public-url:"]),
         ("log-format = 'xml'\n", &["log-format:"]),
         ("log = 'a=b=c'\n", &["log:"]),
+        ("tls-cert = 'cert.pem'\n", &["tls-key:"]),
+        ("access-log-sample = 2.0\n", &["access-log-sample:"]),
+        ("skew-protection = -1\n", &["offprint.toml", "skew-protection"]),
     ] {
         shell.home.write("offprint.toml", file);
         for command in [&["config", "check"][..], &["serve"]] {

@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{HOST, Running, Shell, get};
+use crate::support::fixture;
 
 const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 
@@ -164,4 +165,44 @@ async fn the_data_directory_is_for_nobody_else_to_read() {
     running.stop().await;
     let mode = std::fs::metadata(shell.path().join("data")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_used_are_named_at_the_start() {
+    let shell = Shell::new();
+    for name in ["first.pem", "first.key", "renewed.key"] {
+        shell.home.write(name, std::fs::read(fixture(&format!("tls/{name}"))).unwrap());
+    }
+    shell.home.write("empty", "");
+    for (cert, key, reasons) in [
+        ("nothing.pem", "first.key", ["tls-cert: nothing.pem", "No such file"]),
+        ("empty", "first.key", ["tls-cert: empty", "no certificate"]),
+        ("first.key", "first.key", ["tls-cert: first.key", "no certificate"]),
+        ("first.pem", "nothing.key", ["tls-key: nothing.key", "No such file"]),
+        ("first.pem", "first.pem", ["tls-key: first.pem", "private key"]),
+        ("first.pem", "renewed.key", ["tls-key: renewed.key", "does not fit the certificate in first.pem"]),
+    ] {
+        let said = shell.fails(&[&SERVE[..], &["--tls-cert", cert, "--tls-key", key]].concat()).await;
+        said.says(reasons[0]).says(reasons[1]);
+    }
+    assert!(!shell.path().join(".offprint").exists(), "nothing is made before the certificate is right");
+    shell.home.write("dist/index.html", "front");
+    let flags = ["try", "dist", "--tls-cert", "first.pem", "--tls-key", "first.key"];
+    shell.fails(&flags).await.says("plain HTTP");
+}
+
+#[tokio::test]
+async fn the_access_log_can_be_standard_output() {
+    let shell = Shell::new();
+    let (mut running, origin) = serve(&shell, &["--access-log", "-"]).await;
+    get(&origin, "127.0.0.1", "/healthz?logged").await;
+    running.stop().await;
+    let line = running.line_with("\"query\":\"logged\"").await;
+    assert!(line.contains("\"status\":200"), "{line}");
+}
+
+#[tokio::test]
+async fn an_access_log_that_cannot_be_opened_is_named_at_the_start() {
+    let said = Shell::new().fails(&[&SERVE[..], &["--access-log", "no/such/folder.log"]].concat()).await;
+    said.says("access-log: no/such/folder.log");
 }

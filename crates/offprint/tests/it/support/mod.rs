@@ -12,9 +12,9 @@ mod wrangler;
 pub(crate) use api::{Answer, Api, Call, project, projects};
 pub(crate) use form::Form;
 pub(crate) use openapi::{Operation, operations};
-pub(crate) use peers::{Peers, TestDirectory, testdata};
+pub(crate) use peers::{Peers, TestDirectory, skip, testdata};
 pub(crate) use recorder::{Recorded, Recorder};
-pub(crate) use server::{ACCOUNT, TOKEN, TestServer, host_of};
+pub(crate) use server::{ACCOUNT, TOKEN, TestServer, client, fixture, host_of};
 pub(crate) use site::{Site, asset_key, base64, upload, upload_body, upload_token, went_live};
 pub(crate) use wrangler::{Release, Wrangler};
 

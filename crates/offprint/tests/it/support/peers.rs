@@ -67,7 +67,7 @@ fn installed() -> Option<PathBuf> {
 }
 
 /// Says that a test does not run, past the test runner's capture; a failure in CI.
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");

@@ -27,6 +27,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// description or a request panicked.
 pub(crate) struct TestServer {
     child: Child,
+    scheme: String,
     address: SocketAddr,
     http: Client,
     violations: Violations,
@@ -68,13 +69,14 @@ impl TestServer {
             .stderr(log)
             .spawn()
             .expect("the server binary starts");
-        let Some(address) = listening(&mut child) else {
+        let Some((scheme, address)) = listening(&mut child) else {
             let _ = child.kill();
             panic!("the server does not listen:\n{}", read_log(directory.path()));
         };
-        // A site must not follow its own redirects here: they are what is tested.
-        let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { child, address, http, violations, settings, directory: Some(directory) }
+        // A site must not follow its own redirects here: they are what is tested. Sites are asked for by the
+        // Host header, which counts for nothing in HTTP/2.
+        let http = client().redirect(reqwest::redirect::Policy::none()).http1_only().build().unwrap();
+        Self { child, scheme, address, http, violations, settings, directory: Some(directory) }
     }
 
     /// Where the server listens.
@@ -82,9 +84,14 @@ impl TestServer {
         self.address
     }
 
+    /// Scheme and address.
+    pub(crate) fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
+    }
+
     /// The base URL of the Pages API, as clients are told it.
     pub(crate) fn base_url(&self) -> String {
-        format!("http://{}/client/v4", self.address)
+        format!("{}/client/v4", self.origin())
     }
 
     /// An actor with every right on the account.
@@ -123,7 +130,7 @@ impl TestServer {
 
     /// GET from a site; the error when no answer came.
     pub(crate) async fn try_site(&self, host: &str, path: &str) -> reqwest::Result<Response> {
-        let url = format!("http://{}{path}", self.address);
+        let url = format!("{}{path}", self.origin());
         self.http.get(url).header("host", host).send().await
     }
 
@@ -195,7 +202,12 @@ impl TestServer {
 
     /// Asks the server to stop, as an operator or a supervisor does.
     pub(crate) fn ask_to_stop(&self) {
-        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        self.signal("TERM");
+    }
+
+    /// Sends the signal of this name.
+    pub(crate) fn signal(&self, name: &str) {
+        let killed = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
         assert!(killed.unwrap().success());
     }
 
@@ -235,21 +247,35 @@ impl Drop for TestServer {
 
 /// The host, with the port, of a site's URL.
 pub(crate) fn host_of(url: &str) -> &str {
-    url.strip_prefix("http://").unwrap_or_else(|| panic!("{url} is not an http URL"))
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    host.unwrap_or_else(|| panic!("{url} is not an http URL"))
 }
 
-/// Waits for the line that names the address, and goes on emptying the pipe behind it.
-fn listening(child: &mut Child) -> Option<SocketAddr> {
+/// A client about to be built, that trusts the authority which signed the certificates of the tests.
+pub(crate) fn client() -> reqwest::ClientBuilder {
+    let authority = fs::read(fixture("tls/ca.pem")).unwrap();
+    Client::builder().tls_certs_only([reqwest::Certificate::from_pem(&authority).unwrap()])
+}
+
+/// A path below the `fixtures` of these tests.
+pub(crate) fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+}
+
+/// Waits for the line that names scheme and address, and goes on emptying the pipe behind it.
+fn listening(child: &mut Child) -> Option<(String, SocketAddr)> {
     let stdout = child.stdout.take()?;
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            if let Some(address) = line.trim().strip_prefix("listening on http://") {
-                let _ = sender.send(address.trim_end_matches('/').parse());
+            if let Some((scheme, address)) =
+                line.strip_prefix("listening on ").and_then(|origin| origin.split_once("://"))
+            {
+                let _ = sender.send((scheme.to_owned(), address.parse().unwrap()));
             }
         }
     });
-    receiver.recv_timeout(START_TIMEOUT).ok()?.ok()
+    receiver.recv_timeout(START_TIMEOUT).ok()
 }
 
 fn log_path(directory: &Path) -> PathBuf {
