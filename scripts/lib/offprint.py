@@ -20,6 +20,10 @@ ACCOUNT = "0123456789abcdef0123456789abcdef"
 TOKEN = "a-token-for-tests-only"
 DOMAIN = "pages.localhost"
 
+# What one upload holds at the most; base64 makes a third more of it.
+UPLOAD_BYTES = 30_000_000
+UPLOAD_FILES = 1_000
+
 
 def binary(profile="release"):
     """Builds the program and returns its path."""
@@ -28,6 +32,10 @@ def binary(profile="release"):
     out = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     paths = [json.loads(line).get("executable") for line in out.splitlines() if line.startswith("{")]
     return next(path for path in paths if path and Path(path).name == "offprint")
+
+
+class StartError(Exception):
+    """The server does not know a flag, or cannot use its data or its port."""
 
 
 class Server:
@@ -39,15 +47,20 @@ class Server:
         self.start()
 
     def start(self):
+        """Returns when it listens."""
         environment = {**os.environ, "OFFPRINT_ACCOUNT_ID": ACCOUNT, "OFFPRINT_BOOTSTRAP_TOKEN": TOKEN}
         command = [*self.prefix, self.program, "serve", "--data", str(self.data), "--domain", DOMAIN]
         command += ["--listen", f"127.0.0.1:{self.port}", *self.flags]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        for line in self.process.stdout:
-            if found := re.search(r"listening on http://[^:]+:(\d+)", line):
-                self.port = int(found.group(1))
-                return
-        raise RuntimeError(f"the server ended with {self.process.wait()} before it listened")
+        try:
+            for line in self.process.stdout:
+                if found := re.search(r"listening on https?://[^:]+:(\d+)", line):
+                    self.port = int(found.group(1))
+                    return
+        except BaseException:  # as when the script is interrupted: nobody knows of the process yet
+            self.kill()
+            raise
+        raise StartError(f"the server ended with {self.process.wait()} before it listened")
 
     def kill(self):
         """Ends it as a crash does."""
@@ -96,13 +109,13 @@ class Client:
         jwt = self.projects(f"/{project}/upload-token")["jwt"]
         keys = sorted({key for key, _, _ in files.values()})
         missing = set(self.call("POST", "/pages/assets/check-missing", {"hashes": keys}, token=jwt))
-        batch = {
-            key: {"key": key, "value": base64.b64encode(data).decode(), "metadata": {"contentType": kind}, "base64": True}
-            for key, data, kind in files.values()
-            if key in missing
-        }
-        if batch:
-            self.call("POST", "/pages/assets/upload", list(batch.values()), token=jwt)
+        contents = {key: (data, kind) for key, data, kind in files.values() if key in missing}
+        for batch in batches(contents):
+            entries = [
+                {"key": key, "value": base64.b64encode(data).decode(), "base64": True, "metadata": {"contentType": kind}}
+                for key, (data, kind) in batch.items()
+            ]
+            self.call("POST", "/pages/assets/upload", entries, token=jwt)
         self.call("POST", "/pages/assets/upsert-hashes", {"hashes": keys}, token=jwt)
 
     def deploy(self, project, files, branch="main"):
@@ -120,12 +133,31 @@ class Client:
 
     def site(self, host, path="/"):
         """GETs a page of a site: (status, body)."""
-        self.connection.request("GET", path, headers={"Host": host})
+        answer = self.ask(host, path)
+        return answer.status, answer.body
+
+    def ask(self, host, path="/", method="GET", headers=None):
+        """The answer of a site, with its `body`."""
+        self.connection.request(method, path, headers={"Host": host, **(headers or {})})
         answer = self.connection.getresponse()
-        return answer.status, answer.read()
+        answer.body = answer.read()
+        return answer
 
     def close(self):
         self.connection.close()
+
+
+def batches(contents):
+    """Parts of {key: (bytes, type)} that are small enough for one upload each."""
+    batch, size = {}, 0
+    for key, (data, kind) in contents.items():
+        if batch and (size + len(data) > UPLOAD_BYTES or len(batch) == UPLOAD_FILES):
+            yield batch
+            batch, size = {}, 0
+        batch[key] = (data, kind)
+        size += len(data)
+    if batch:
+        yield batch
 
 
 def wait_until(condition, seconds=20):
