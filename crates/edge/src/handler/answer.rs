@@ -11,6 +11,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use offprint_model::encoding::Encoding;
 use offprint_model::rules::redirects::RedirectStatus;
+use offprint_store::StoreError;
 
 use super::{Exchange, negotiate};
 use crate::assets::{Assets, Blob, Content, Form};
@@ -40,6 +41,13 @@ pub(super) struct AssetBody {
     pub(super) is_negotiated: bool,
     /// The coding that the client likes best, and the entity tag of that form.
     pub(super) coding: Option<(Encoding, HeaderValue)>,
+}
+
+/// The bytes of an asset that an answer is still to get.
+pub(super) struct Wanted {
+    pub(super) blob: Arc<Blob>,
+    pub(super) form: Form,
+    pub(super) part: Option<Range<u64>>,
 }
 
 impl Answer {
@@ -85,15 +93,42 @@ impl Answer {
     }
 
     /// Decorates the answer (Cloudflare Pages serving rules, "Decorating every answer", "`_headers` at
-    /// run time") and fetches its bytes. Failures of the server are left bare.
-    pub(super) async fn finish(mut self, exchange: &Exchange<'_>) -> Served {
+    /// run time"), and says which bytes of an asset are to follow. Failures of the server are left bare.
+    pub(super) fn complete(&mut self, exchange: &Exchange<'_>) -> Option<Wanted> {
         let has_rules = !self.status.is_server_error() && self.decorate(exchange);
+        if !matches!(self.body, Body::Asset(_)) {
+            return None;
+        }
+        let Body::Asset(body) = std::mem::replace(&mut self.body, Body::Empty) else { return None };
+        let form = self.settle_form(&body, has_rules);
+        if exchange.is_head()
+            && let Some(length) = Assets::length(&body.blob, form)
+        {
+            self.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+            return None;
+        }
+        Some(Wanted { blob: body.blob, form, part: body.part })
+    }
+
+    /// The answer without an asset's bytes.
+    pub(super) fn served(mut self, exchange: &Exchange<'_>) -> Served {
         let body = match std::mem::replace(&mut self.body, Body::Empty) {
-            Body::Empty => EdgeBody::empty(),
             Body::Text(text) => EdgeBody::whole(text),
-            Body::Asset(asset) => return self.finish_asset(exchange, asset, has_rules).await,
+            Body::Empty | Body::Asset(_) => EdgeBody::empty(),
         };
         self.into_served(exchange, body, CacheOutcome::None)
+    }
+
+    /// The answer with the bytes that it asked for.
+    pub(super) fn served_with(self, exchange: &Exchange<'_>, content: Result<Content, StoreError>) -> Served {
+        match content {
+            Ok(Content { body, cache }) => self.into_served(exchange, body, cache),
+            Err(error) => {
+                let (host, path) = (exchange.url.host, exchange.url.path);
+                tracing::error!(host, path, %error, "cannot read an asset");
+                Self::internal_error().served(exchange)
+            }
+        }
     }
 
     /// Says whether the site had something to say.
@@ -110,24 +145,6 @@ impl Answer {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         has_rules
-    }
-
-    async fn finish_asset(mut self, exchange: &Exchange<'_>, body: AssetBody, has_rules: bool) -> Served {
-        let form = self.settle_form(&body, has_rules);
-        if exchange.is_head()
-            && let Some(length) = Assets::length(&body.blob, form)
-        {
-            self.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-            return self.into_served(exchange, EdgeBody::empty(), CacheOutcome::None);
-        }
-        match exchange.house.assets.content(&body.blob, form, body.part).await {
-            Ok(Content { body, cache }) => self.into_served(exchange, body, cache),
-            Err(error) => {
-                let (host, path) = (exchange.url.host, exchange.url.path);
-                tracing::error!(host, path, %error, "cannot read an asset");
-                Self::internal_error().into_served(exchange, EdgeBody::empty(), CacheOutcome::None)
-            }
-        }
     }
 
     /// Settles in which form the bytes are sent, now that the site has said all it has to say.

@@ -60,7 +60,7 @@ pub(crate) async fn answer(exchange: &Exchange<'_>) -> Served {
     if exchange.site.reaches_worker(exchange.url.path) {
         return pages::NO_FUNCTIONS.answer(exchange.is_head());
     }
-    let answer = match apply_redirects(exchange) {
+    let mut answer = match apply_redirects(exchange) {
         ControlFlow::Break(answer) => answer,
         ControlFlow::Continue(_) if !exchange.is_get_or_head() => Answer::method_not_allowed(),
         ControlFlow::Continue(rewritten) => {
@@ -68,7 +68,14 @@ pub(crate) async fn answer(exchange: &Exchange<'_>) -> Served {
             answer_path(exchange, &path).await
         }
     };
-    answer.finish(exchange).await
+    // Nothing but the answer lives while its bytes are fetched: what does is copied with every request.
+    match answer.complete(exchange) {
+        None => answer.served(exchange),
+        Some(wanted) => {
+            let content = exchange.house.assets.content(&wanted.blob, wanted.form, wanted.part.clone()).await;
+            answer.served_with(exchange, content)
+        }
+    }
 }
 
 /// Redirect rules come before everything else, for every method. A rewrite gives the path to go on with.

@@ -5,6 +5,7 @@
 //! a timer for heads does not: a client that has stopped taking its answer.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -18,6 +19,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// How often a connection is looked at in the time that it may be quiet.
 const LOOKS: u32 = 5;
+/// The longest answer that is handed to the kernel in one piece, in bytes.
+const GATHERED_BYTES_MAX: usize = 4096;
 
 /// What happens on a connection.
 #[derive(Default)]
@@ -118,6 +121,18 @@ impl<S> Watched<S> {
     }
 }
 
+/// A short answer in one piece: copying it costs less than what the kernel does to take several.
+fn gathered<'a>(pieces: &'a [IoSlice<'_>], room: &'a mut ReadBuf<'_>) -> Option<&'a [u8]> {
+    if let [piece] = pieces {
+        return Some(piece);
+    }
+    if pieces.iter().map(|piece| piece.len()).sum::<usize>() > room.remaining() {
+        return None;
+    }
+    pieces.iter().for_each(|piece| room.put_slice(piece));
+    Some(room.filled())
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -151,7 +166,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        let mut room = [MaybeUninit::uninit(); GATHERED_BYTES_MAX];
+        let poll = match gathered(pieces, &mut ReadBuf::uninit(&mut room)) {
+            Some(bytes) => Pin::new(&mut self.stream).poll_write(cx, bytes),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, pieces),
+        };
         self.written(poll)
     }
 

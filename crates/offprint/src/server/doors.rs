@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
-use offprint_edge::{CacheOutcome, Destination, Edge};
+use offprint_edge::{CacheOutcome, Destination, Edge, Served};
 use tower::ServiceExt;
 
 use super::access_log::AccessLog;
@@ -37,51 +37,47 @@ struct Answered {
 
 impl Doors {
     /// Answers a request that came from this address.
-    pub(crate) async fn answer<B>(
+    // Not an `async fn`, which would hold its parameters twice; the future is copied with every request.
+    #[expect(clippy::manual_async_fn, reason = "see above")]
+    pub(crate) fn answer<B>(
         self: Arc<Self>,
         request: Request<B>,
         remote: SocketAddr,
-    ) -> Response<ServerBody>
+    ) -> impl Future<Output = Response<ServerBody>>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let came = Instant::now();
-        let mut line = self.access_log.as_ref().and_then(|log| log.begin(&request, remote, came));
-        let Answered { surface, cache, response } =
-            match AssertUnwindSafe(self.route(request)).catch_unwind().await {
-                Ok(answered) => answered,
-                Err(panic) => after_panic(panic.as_ref()),
+        async move {
+            let came = Instant::now();
+            let mut line = self.access_log.as_ref().and_then(|log| log.begin(&request, remote, came));
+            let Answered { surface, cache, response } = match self.edge.destination(&request) {
+                Destination::Site(host) => {
+                    let served = AssertUnwindSafe(self.edge.serve(host, &request)).catch_unwind().await;
+                    served.map_or_else(|panic| after_panic(panic.as_ref()), of_site)
+                }
+                // Boxed, or every request for a site would carry the room for it around.
+                Destination::Platform => {
+                    let answer = self.platform.clone().oneshot(request.map(axum::body::Body::new));
+                    match Box::pin(AssertUnwindSafe(answer).catch_unwind()).await {
+                        Ok(Ok(response)) => of_platform(response.map(Content::Platform)),
+                        Ok(Err(never)) => match never {},
+                        Err(panic) => after_panic(panic.as_ref()),
+                    }
+                }
+                Destination::BadHost => bad_host(),
             };
-        self.metrics.answered(surface, response.status(), cache, came.elapsed());
-        if let Some(line) = &mut line {
-            line.answered(surface, cache, &response);
-        }
-        response.map(|content| ServerBody::new(content, self, surface, line))
-    }
-
-    async fn route<B>(&self, request: Request<B>) -> Answered
-    where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        match self.edge.destination(&request) {
-            Destination::Site(host) => {
-                let served = self.edge.serve(host, &request).await;
-                let response = served.response.map(Content::Site);
-                return Answered { surface: Surface::Site, cache: served.cache, response };
+            self.metrics.answered(surface, response.status(), cache, came.elapsed());
+            if let Some(line) = &mut line {
+                line.answered(surface, cache, &response);
             }
-            Destination::Platform => {}
-            Destination::BadHost => return bad_host(),
+            response.map(|content| ServerBody::new(content, self, surface, line))
         }
-        // Boxed, or every request for a site would carry the room for it around.
-        let response = match Box::pin(self.platform.clone().oneshot(request.map(axum::body::Body::new))).await
-        {
-            Ok(response) => response,
-            Err(never) => match never {},
-        };
-        of_platform(response.map(Content::Platform))
     }
+}
+
+fn of_site(served: Served) -> Answered {
+    Answered { surface: Surface::Site, cache: served.cache, response: served.response.map(Content::Site) }
 }
 
 const fn of_platform(response: Response<Content>) -> Answered {

@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use futures_util::FutureExt;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -48,11 +49,10 @@ impl Http1 {
         let mut watch = Watch::new(Arc::clone(&activity), IDLE_TIMEOUT);
         let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
         let service = service_fn(move |request| {
-            let (doors, _answering) = (Arc::clone(&doors), activity.begin());
-            async move {
-                let response = doors.answer(request, remote).await;
-                Ok::<_, Infallible>(response.map(|body| WatchedBody { body, _answering }))
-            }
+            let answering = activity.begin();
+            Arc::clone(&doors).answer(request, remote).map(|response| {
+                Ok::<_, Infallible>(response.map(|body| WatchedBody { body, _answering: answering }))
+            })
         });
         let mut connection = pin!(self.0.serve_connection(stream, service));
         let (mut ear, mut told, mut is_leaving) = (stop.ear(), pin!(stop.told()), false);
