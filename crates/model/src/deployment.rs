@@ -3,7 +3,7 @@
 use crate::config::{BuildConfig, Environment, EnvironmentConfig};
 use crate::id::{DeploymentId, ProjectId};
 use crate::name::{AliasLabel, BranchName, Hostname, ProjectName};
-use crate::project::Source;
+use crate::source::{Source, SourceKind};
 use crate::stages::Stages;
 use crate::time::Timestamp;
 
@@ -62,17 +62,42 @@ pub struct Commit {
 pub enum Trigger {
     /// A direct upload, or a call of the API.
     AdHoc,
-    /// A push.
+    /// A push to GitHub.
     GithubPush,
-    /// A push.
+    /// A push to GitLab.
     GitlabPush,
+    /// A push to Forgejo.
+    ForgejoPush,
+    /// A push to Gitea.
+    GiteaPush,
+    /// A push to any other repository.
+    GitPush,
     /// A deploy hook.
     DeployHook,
 }
 
 impl Trigger {
     /// All triggers.
-    pub const ALL: [Self; 4] = [Self::AdHoc, Self::GithubPush, Self::GitlabPush, Self::DeployHook];
+    pub const ALL: [Self; 7] = [
+        Self::AdHoc,
+        Self::GithubPush,
+        Self::GitlabPush,
+        Self::ForgejoPush,
+        Self::GiteaPush,
+        Self::GitPush,
+        Self::DeployHook,
+    ];
+
+    /// A push to a repository of this kind.
+    pub const fn push_to(kind: SourceKind) -> Self {
+        match kind {
+            SourceKind::Github => Self::GithubPush,
+            SourceKind::Gitlab => Self::GitlabPush,
+            SourceKind::Forgejo => Self::ForgejoPush,
+            SourceKind::Gitea => Self::GiteaPush,
+            SourceKind::Git => Self::GitPush,
+        }
+    }
 
     /// The name in the API.
     pub const fn as_str(self) -> &'static str {
@@ -80,6 +105,9 @@ impl Trigger {
             Self::AdHoc => "ad_hoc",
             Self::GithubPush => "github:push",
             Self::GitlabPush => "gitlab:push",
+            Self::ForgejoPush => "forgejo:push",
+            Self::GiteaPush => "gitea:push",
+            Self::GitPush => "git:push",
             Self::DeployHook => "deploy_hook",
         }
     }

@@ -126,6 +126,14 @@ impl Stages {
         Self(stages)
     }
 
+    /// A deployment that is not built at all: every stage is left out, and it ends as it begins.
+    pub fn skipped(now: Timestamp) -> Self {
+        let queued = Stage { status: StageStatus::Skipped, started: Some(now), ended: Some(now) };
+        let mut stages = [Stage { status: StageStatus::Skipped, ..Stage::IDLE }; 5];
+        stages[0] = queued;
+        Self(stages)
+    }
+
     /// Stages as they were stored.
     pub const fn stored(stages: [Stage; 5]) -> Self {
         Self(stages)
@@ -190,6 +198,39 @@ impl Stages {
         Ok(self.with(name, Stage { status, ended: Some(now), ..stage }))
     }
 
+    /// Leaves out what is left: the active stage and all that have not begun. The deployment has then ended
+    /// without success, and by nobody's fault.
+    ///
+    /// # Errors
+    /// The deployment has ended.
+    pub fn skip(self, now: Timestamp) -> Result<Self, IllegalStep> {
+        if self.is_terminal() {
+            return Err(self.refuse(self.current(), StageStatus::Skipped.as_str()));
+        }
+        Ok(Self(self.0.map(|stage| match stage.status {
+            StageStatus::Active => Stage { status: StageStatus::Skipped, ended: Some(now), ..stage },
+            StageStatus::Idle => Stage { status: StageStatus::Skipped, ..stage },
+            _ => stage,
+        })))
+    }
+
+    /// Stops the deployment where it is: the active stage, or between two stages the one that comes next.
+    ///
+    /// # Errors
+    /// The deployment has ended.
+    pub fn cancel(self, now: Timestamp) -> Result<Self, IllegalStep> {
+        if self.is_terminal() {
+            return Err(self.refuse(self.current(), StageStatus::Canceled.as_str()));
+        }
+        let current = self.current();
+        if self.get(current).status == StageStatus::Active {
+            return self.end(current, StageEnd::Canceled, now);
+        }
+        // The last stage has not ended, so there is one after the current.
+        let next = StageName::ALL.into_iter().find(|name| *name > current).unwrap_or(StageName::Deploy);
+        self.start(next, now)?.end(next, StageEnd::Canceled, now)
+    }
+
     fn with(mut self, name: StageName, stage: Stage) -> Self {
         self.0[name as usize] = stage;
         self
@@ -225,7 +266,7 @@ mod tests {
             let active = stages.0.iter().filter(|s| s.status == StageStatus::Active).count();
             assert!(active <= 1, "{stages:?}");
             for name in StageName::ALL {
-                let mut next = vec![stages.start(name, at(1))];
+                let mut next = vec![stages.start(name, at(1)), stages.skip(at(2)), stages.cancel(at(2))];
                 for end in [StageEnd::Success, StageEnd::Failure, StageEnd::Canceled] {
                     next.push(stages.end(name, end, at(2)));
                 }
@@ -249,6 +290,61 @@ mod tests {
         assert_eq!(shape(&stages), ["success", "idle", "idle", "idle", "success"]);
         assert!(stages.is_success() && stages.is_terminal());
         assert_eq!(stages.current(), StageName::Deploy);
+    }
+
+    /// In every state that legal steps reach.
+    #[test]
+    fn what_has_not_ended_can_be_cancelled_and_skipped_and_what_has_can_not() {
+        let mut seen = HashSet::new();
+        let mut open = vec![Stages::queued(at(0)), Stages::skipped(at(0))];
+        while let Some(stages) = open.pop() {
+            if !seen.insert(shape(&stages)) {
+                continue;
+            }
+            let (canceled, skipped) = (stages.cancel(at(9)), stages.skip(at(9)));
+            if stages.is_terminal() {
+                assert!(canceled.is_err() && skipped.is_err(), "{stages:?}");
+            } else {
+                for (after, status) in
+                    [(canceled.unwrap(), StageStatus::Canceled), (skipped.unwrap(), StageStatus::Skipped)]
+                {
+                    assert!(after.is_terminal() && !after.is_success(), "{after:?}");
+                    assert_eq!(after.get(after.current()).status, status, "{after:?}");
+                    let kept = stages.iter().zip(after.iter()).filter(|((_, old), _)| old.status.is_final());
+                    assert!({ kept }.all(|(old, new)| old == new), "{stages:?} became {after:?}");
+                    let times = after.iter().filter(|(_, stage)| stage.ended == Some(at(9))).count();
+                    assert!(times <= 1, "{after:?}");
+                }
+            }
+            for name in StageName::ALL {
+                open.extend(stages.start(name, at(1)));
+                for end in [StageEnd::Success, StageEnd::Failure, StageEnd::Canceled] {
+                    open.extend(stages.end(name, end, at(2)));
+                }
+            }
+        }
+        assert!(seen.len() > 50, "{} states", seen.len());
+    }
+
+    #[test]
+    fn a_cancelled_deployment_says_where_it_was() {
+        let queued = Stages::queued(at(1));
+        assert_eq!(shape(&queued.cancel(at(2)).unwrap()), ["canceled", "idle", "idle", "idle", "idle"]);
+        let between = queued.end(StageName::Queued, StageEnd::Success, at(2)).unwrap();
+        let canceled = between.cancel(at(3)).unwrap();
+        assert_eq!(shape(&canceled), ["success", "canceled", "idle", "idle", "idle"]);
+        assert_eq!(canceled.get(StageName::Initialize).started, Some(at(3)));
+        let building = between.start(StageName::Build, at(3)).unwrap().cancel(at(4)).unwrap();
+        assert_eq!(shape(&building), ["success", "idle", "idle", "canceled", "idle"]);
+    }
+
+    #[test]
+    fn a_skipped_deployment_has_done_nothing() {
+        let skipped = Stages::skipped(at(1));
+        assert_eq!(shape(&skipped), ["skipped"; 5]);
+        assert!(skipped.is_terminal() && !skipped.is_success());
+        assert_eq!(Stages::queued(at(1)).skip(at(1)), Ok(skipped));
+        assert_eq!(skipped.get(StageName::Queued).ended, Some(at(1)));
     }
 
     #[test]

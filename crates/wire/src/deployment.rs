@@ -77,7 +77,8 @@ pub struct Deployment {
 /// What caused a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentTrigger {
-    /// `ad_hoc`, `github:push`, `gitlab:push` or `deploy_hook`.
+    /// `ad_hoc`, `deploy_hook`, or a push: `github:push`, `gitlab:push`, and our `forgejo:push`, `gitea:push` and
+    /// `git:push`.
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
     /// The commit.

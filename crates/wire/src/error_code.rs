@@ -117,7 +117,7 @@ error_codes! {
     /// A build was asked for, and the project has no repository.
     NoSource = 8_100_010, 400, "This project has no repository to build from. Send a multipart form with a manifest to deploy files.";
     /// A build was asked for, and this server does not build.
-    BuildsUnavailable = 8_100_011, 400, "This server does not build from git yet. Build the site and deploy the output directory.";
+    BuildsUnavailable = 8_100_011, 400, "This server does not build from git. Build the site and deploy the output directory, or ask the operator for a builder.";
     /// A rollback to a deployment that never went live.
     NotRollbackable = 8_100_012, 400, "Only a deployment that went live can be rolled back to.";
     /// The domain is active in another project.
@@ -134,6 +134,26 @@ error_codes! {
     AccountUnclear = 8_100_018, 400, "This API token may write to several accounts. Use the upload token of the project.";
     /// The same thing was changed by somebody else at the same moment.
     Conflict = 8_100_019, 409, "Somebody else changed the same thing at the same moment. Try again.";
+    /// The branch has a deploy hook.
+    DeployHookExists = 8_100_020, 409, "There is a deploy hook for this branch already.";
+    /// A webhook that the project's forge did not send.
+    InvalidSignature = 8_100_021, 401, "The webhook is not signed with this project's secret.";
+    /// A webhook in the words of another forge.
+    InvalidWebhook = 8_100_022, 400, "The webhook is not one of the project's forge.";
+    /// A webhook of another repository.
+    RepositoryMismatch = 8_100_023, 400, "The webhook is about another repository than this project's.";
+    /// A webhook that was heard before.
+    DeliveryReplayed = 8_100_024, 409, "This delivery was received before.";
+    /// A deployment that has ended is to be canceled.
+    NotCancelable = 8_100_025, 400, "The deployment has ended and cannot be canceled.";
+    /// No such pull request.
+    PullRequestNotFound = 8_100_026, 404, "Pull request not found. It is known once the forge has told of it.";
+    /// A commit that is not at the head of an open pull request is to be approved.
+    NotApprovable = 8_100_027, 400, "The commit cannot be approved.";
+    /// A commit of a fork is to be built.
+    NotApproved = 8_100_028, 403, "The commit comes from a fork, and nobody has approved it.";
+    /// More logs are followed than this server lets be.
+    TooManyStreams = 8_100_029, 429, "Too many logs are being followed. Try again later.";
 }
 
 #[cfg(test)]
@@ -204,6 +224,16 @@ mod tests {
         source_fixed: SourceFixed = 8_100_017, 400;
         account_unclear: AccountUnclear = 8_100_018, 400;
         conflict: Conflict = 8_100_019, 409;
+        deploy_hook_exists: DeployHookExists = 8_100_020, 409;
+        invalid_signature: InvalidSignature = 8_100_021, 401;
+        invalid_webhook: InvalidWebhook = 8_100_022, 400;
+        repository_mismatch: RepositoryMismatch = 8_100_023, 400;
+        delivery_replayed: DeliveryReplayed = 8_100_024, 409;
+        not_cancelable: NotCancelable = 8_100_025, 400;
+        pull_request_not_found: PullRequestNotFound = 8_100_026, 404;
+        not_approvable: NotApprovable = 8_100_027, 400;
+        not_approved: NotApproved = 8_100_028, 403;
+        too_many_streams: TooManyStreams = 8_100_029, 429;
     }
 
     #[test]

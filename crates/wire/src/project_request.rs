@@ -149,7 +149,7 @@ mod tests {
             ),
             (
                 serde_json::json!({"name": "d", "production_branch": "m", "source": {"type": "svn"}}),
-                "source.type must be one of github, gitlab",
+                "source.type must be one of github, gitlab, forgejo, gitea, git",
             ),
             (
                 serde_json::json!({"name": "d", "production_branch": "m", "deployment_configs": {"preview": 1}}),
