@@ -19,6 +19,10 @@ pub enum Entity {
     Domain,
     /// The bytes of an asset, a Worker or a site document.
     Blob,
+    /// A deploy hook.
+    DeployHook,
+    /// A pull request.
+    PullRequest,
 }
 
 impl Entity {
@@ -31,6 +35,8 @@ impl Entity {
             Self::Deployment => "deployment",
             Self::Domain => "domain",
             Self::Blob => "blob",
+            Self::DeployHook => "deploy hook",
+            Self::PullRequest => "pull request",
         }
     }
 }
@@ -89,6 +95,21 @@ pub enum StoreError {
     /// A project's repository is fixed when the project is made.
     #[error(transparent)]
     SourceFixed(#[from] offprint_model::project::SourceFixed),
+    /// The project is not built from a repository.
+    #[error("the project has no source repository")]
+    NoSource,
+    /// The webhook call was heard before.
+    #[error("this delivery was heard before")]
+    Replayed,
+    /// The deployment has ended.
+    #[error("the deployment has ended and cannot be canceled")]
+    NotCancelable,
+    /// A commit of a fork is to be built, and nobody has approved this very commit.
+    #[error("the commit comes from a fork and was not approved")]
+    NotApproved,
+    /// The commit cannot be approved; the text says why.
+    #[error("{0}")]
+    NotApprovable(&'static str),
     /// Somebody else has the job now, or it has ended or been deleted. Stop working on it.
     #[error("the lease on the job is lost")]
     LeaseLost,

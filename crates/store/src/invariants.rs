@@ -32,11 +32,16 @@ const SITES: &str = "SELECT s.id, s.hash, s.pins, s.released,
 const PINNED: &str =
     "SELECT b.hash, b.size FROM pin JOIN blob b ON b.id = pin.blob_id WHERE pin.site_id = $1";
 const KEYED: &str = "SELECT DISTINCT b.hash, b.size FROM asset_key k JOIN blob b ON b.id = k.blob_id";
-const DEPLOYMENTS: &str = "SELECT d.id, d.stages, d.ended, d.activated, d.site_id,
-        j.state, j.attempt, j.worker,
+const DEPLOYMENTS: &str = "SELECT d.id, d.stages, d.ended, d.activated, d.skipped, d.built, d.site_id,
+        d.untrusted AND d.environment = 'production' AS strange_production, j.state, j.kind, j.attempt, j.worker,
         (SELECT count(*) FROM job WHERE job.deployment_seq = d.seq) AS jobs,
         (SELECT count(*) FROM deploy y WHERE y.deployment_seq = d.seq AND y.completed IS NULL) AS open_deploys
     FROM deployment d LEFT JOIN job j ON j.deployment_seq = d.seq WHERE d.deleted IS NULL";
+
+const SOURCELESS: &str = "SELECT p.name, 'credentials' AS what FROM project p
+        JOIN source_credential c ON c.project_seq = p.seq WHERE p.source IS NULL
+    UNION SELECT p.name, 'deploy hooks' FROM project p
+        JOIN deploy_hook h ON h.project_seq = p.seq WHERE p.source IS NULL";
 
 /// Checks the promises and returns the broken ones, in words. Reads every pinned blob: slow for large stores.
 /// Right while the store is in use as well, except that what was deleted meanwhile may be reported.
@@ -49,6 +54,7 @@ pub async fn check_invariants(store: &Store) -> Result<Vec<String>> {
     check_database(&tx, &mut broken).await?;
     check_aliases(&tx, &mut broken).await?;
     check_deployments(&tx, &mut broken).await?;
+    check_sources(&tx, &mut broken).await?;
     let sites = tx.all(SITES, values![]).await?;
     let mut seen = HashSet::new();
     for site in &sites {
@@ -88,7 +94,8 @@ async fn check_aliases(tx: &Tx, broken: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// A job for each deployment and one lease at the most; stages are legal and say what the rest says.
+/// A job for each deployment that was not skipped at once, and one lease at the most; stages are legal and say what
+/// the rest says.
 async fn check_deployments(tx: &Tx, broken: &mut Vec<String>) -> Result<()> {
     for row in tx.all(DEPLOYMENTS, values![]).await? {
         let id: String = row.get("id")?;
@@ -104,12 +111,34 @@ async fn check_deployments(tx: &Tx, broken: &mut Vec<String>) -> Result<()> {
         check(active <= 1, "one stage is active at the most");
         check(stages.is_terminal() == ended, "it has ended when its stages have");
         check(stages.is_success() == row.time_opt("activated")?.is_some(), "a success is activated");
-        check(row.get::<i64>("jobs")? == 1, "it has one job");
-        check((state == "done") == ended, "its job is done when it has ended");
+        let skipped = row.get::<Option<String>>("skipped")?.is_some();
+        let jobless = skipped && row.get::<i64>("jobs")? == 0;
+        check(jobless || row.get::<i64>("jobs")? == 1, "it has one job, or was skipped at once");
+        check(!skipped || ended, "it has ended when it was skipped");
+        check(!skipped || !stages.is_success(), "what was skipped is not live");
+        let open = matches!(state.as_str(), "ready" | "leased");
+        check(open != ended, "its job is open until it has ended");
         check(state != "leased" || row.get::<Option<String>>("worker")?.is_some(), "a lease has a worker");
-        check(state == "ready" || row.get::<i64>("attempt")? > 0, "a claimed job has an attempt");
+        check(
+            state != "leased" && state != "done" || row.get::<i64>("attempt")? > 0,
+            "a claimed job has an attempt",
+        );
         check((row.get::<i64>("open_deploys")? == 0) == ended, "its deploys are complete when it has ended");
-        check(row.get::<Option<i64>>("site_id")?.is_some(), "it has content");
+        let built: bool = row.get("built")?;
+        let kind = if built { "build" } else { "upload" };
+        check(jobless || row.get::<String>("kind")? == kind, "its job is for the right workers");
+        let content = row.get::<Option<i64>>("site_id")?.is_some();
+        check(content || built && !stages.is_success(), "it has content, or is built and not live");
+        check(!row.get::<bool>("strange_production")?, "what comes from a stranger is a preview");
+    }
+    Ok(())
+}
+
+/// What belongs to a repository belongs to a project that has one.
+async fn check_sources(tx: &Tx, broken: &mut Vec<String>) -> Result<()> {
+    for row in tx.all(SOURCELESS, values![]).await? {
+        let (name, what): (String, String) = (row.get("name")?, row.get("what")?);
+        broken.push(format!("project {name} has no repository, and {what}"));
     }
     Ok(())
 }

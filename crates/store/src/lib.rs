@@ -8,11 +8,14 @@ mod open;
 mod tokens;
 
 mod assets;
+mod builds;
 mod deployments;
 mod domains;
+mod feedback;
 mod jobs;
 mod projects;
 mod routing;
+mod source;
 mod variants;
 
 mod gc;
@@ -36,17 +39,23 @@ mod wake;
 
 pub use assets::{PutReport, Upload};
 pub use blobs::{Blobs, Variants};
+pub use builds::NewBuild;
 pub use clock::Clock;
-pub use deployments::{NewDeployment, UploadedConfiguration};
+pub use deployments::{LogTail, NewContent, NewDeployment, UploadedConfiguration};
 pub use error::{Entity, Result, StoreError};
+pub use feedback::{FeedbackId, FeedbackItem};
 pub use gc::Collected;
-pub use jobs::{Lease, Sealed, Work};
+pub use jobs::{JobKind, Lease, Sealed, Work};
 pub use open::{Store, StoreOptions};
 pub use operator::SoleWorker;
 pub use page::{Listed, Page};
 pub use projects::{NewProject, ProjectScope};
 pub use routing::{Predecessor, ProjectRoutes, RoutingUpdate};
 pub use site::{ShortId, SiteDocument, SiteHash, WorkerKind, WorkerRef};
+pub use source::{
+    Delivery, DeployHook, HookTarget, PolledProject, PullRequest, PullRequestRow, SourceCredentials,
+    SourceCredentialsPatch, WebhookTarget,
+};
 pub use tokens::{Account, AccountScope, Bootstrap, Denied, Permission, Principal, Token};
 pub use variants::VariantWork;
 pub use wake::Wake;

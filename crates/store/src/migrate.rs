@@ -21,6 +21,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "predecessors",
         sql: include_str!("../migrations/sqlite/0003_predecessors.sql"),
     },
+    Migration { version: 4, name: "builds", sql: include_str!("../migrations/sqlite/0004_builds.sql") },
 ];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (

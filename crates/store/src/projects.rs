@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use offprint_model::config::{BuildConfig, EnvironmentConfig, EnvironmentPatch};
+use offprint_model::config::{BuildConfig, Environment, EnvironmentConfig, EnvironmentPatch};
 use offprint_model::id::{AccountId, DeploymentId, ProjectId};
 use offprint_model::name::{BranchName, Hostname, InvalidName, ProjectName};
 use offprint_model::project::{Project, ProjectPatch, Source};
@@ -15,6 +15,7 @@ use crate::error::{Entity, Result, StoreError};
 use crate::open::Store;
 use crate::page::{Listed, Page};
 use crate::routing::routes_changed;
+use crate::source::{add_webhook_secret, forget_source};
 use crate::sql;
 use crate::stored::{
     build_config_from_json, build_config_to_json, environment_from_json, environment_to_json,
@@ -92,6 +93,7 @@ const BY_NAME: &str = select_project!("WHERE p.account_seq = $1 AND p.name = $2"
 const BY_ID: &str = select_project!("WHERE a.id = $1 AND p.id = $2");
 const BY_SEQ: &str = select_project!("WHERE p.seq = $1");
 const LIST: &str = select_project!("WHERE p.account_seq = $1 ORDER BY p.seq DESC LIMIT $2 OFFSET $3");
+const BY_ID_ALONE: &str = select_project!("WHERE p.id = $1");
 const COUNT: &str = "SELECT count(*) AS total FROM project WHERE account_seq = $1";
 const ADD: &str = "INSERT INTO project
         (id, account_seq, name, production_branch, created, build_config, production, preview, source)
@@ -102,11 +104,12 @@ const ANY_DOMAIN: &str = "SELECT id FROM domain WHERE project_seq = $1 LIMIT 1";
 const COUNT_DEPLOYMENTS: &str =
     "SELECT count(*) AS total FROM deployment WHERE project_seq = $1 AND deleted IS NULL";
 /// In an order that leaves no reference behind. Each takes the project and, in the first, the time.
-const DELETE: [&str; 10] = [
+const DELETE: [&str; 11] = [
     "UPDATE project SET canonical = NULL WHERE seq = $1",
     "DELETE FROM branch_alias WHERE project_seq = $1",
     "DELETE FROM predecessor WHERE project_seq = $1",
     "DELETE FROM job WHERE deployment_seq IN (SELECT seq FROM deployment WHERE project_seq = $1)",
+    "DELETE FROM feedback WHERE deployment_seq IN (SELECT seq FROM deployment WHERE project_seq = $1)",
     "DELETE FROM log WHERE deployment_seq IN (SELECT seq FROM deployment WHERE project_seq = $1)",
     "DELETE FROM deploy WHERE project_seq = $1",
     "UPDATE deployment SET site_id = NULL WHERE project_seq = $1",
@@ -120,7 +123,7 @@ const RELEASE_SITES: &str = "UPDATE site SET released = $2
     AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.site_id = site.id AND d.project_seq <> $1)";
 
 impl Store {
-    /// Makes a project.
+    /// Makes a project. One with a source gets a random secret for its webhooks.
     ///
     /// # Errors
     /// `Exists(Project)` when any account has one of this name, since the name is part of a host name.
@@ -139,12 +142,15 @@ impl Store {
             new.production_branch.as_str(),
             Clock::now(),
             build_config_to_json(&new.build_config)?,
-            environment_to_json(&production, self.keys(), &production_owner(&id))?,
-            environment_to_json(&preview, self.keys(), &preview_owner(&id))?,
+            environment_to_json(&production, self.keys(), &settings_owner(&id, Environment::Production))?,
+            environment_to_json(&preview, self.keys(), &settings_owner(&id, Environment::Preview))?,
             new.source.as_ref().map(source_to_json).transpose()?,
         ];
         let added = tx.returning(ADD, values).await?;
         let seq: i64 = added.first().ok_or(StoreError::Exists(Entity::Project))?.get("seq")?;
+        if new.source.is_some() {
+            add_webhook_secret(&tx, self.keys(), seq, &id).await?;
+        }
         routes_changed(&tx, &new.name).await?;
         let (_, project) = load(&tx, self.keys(), BY_SEQ, values![seq]).await?;
         tx.commit().await?;
@@ -187,14 +193,18 @@ impl Store {
     }
 
     /// Merges a change into a project and returns the whole. Two changes at once are merged one after the
-    /// other; none is lost.
+    /// other; none is lost. A source that is taken away takes its credentials, hooks and pull requests along.
     ///
     /// # Errors
     /// `NotFound(Project)`, `SourceFixed`.
     pub async fn update_project(&self, scope: &ProjectScope, patch: ProjectPatch) -> Result<Project> {
         let tx = self.db().write("update_project").await?;
         let (_, mut project) = load(&tx, self.keys(), BY_SEQ, values![scope.seq]).await?;
+        let had_source = project.source.is_some();
         project.apply(patch)?;
+        if had_source && project.source.is_none() {
+            forget_source(&tx, scope.seq).await?;
+        }
         write_settings(&tx, self.keys(), scope.seq, &project).await?;
         tx.commit().await?;
         Ok(project)
@@ -217,6 +227,7 @@ impl Store {
             _ => {}
         }
         tx.run(RELEASE_SITES, values![scope.seq, Clock::now()]).await?;
+        forget_source(&tx, scope.seq).await?;
         for statement in DELETE {
             tx.run(statement, values![scope.seq]).await?;
         }
@@ -230,14 +241,32 @@ pub(crate) async fn load_by_seq(rows: &impl Rows, keys: &Keys, seq: i64) -> Resu
     Ok(load(rows, keys, BY_SEQ, values![seq]).await?.1)
 }
 
+/// Loads a project by its number, with a receipt: for callers that were authorised by what led them to it.
+pub(crate) async fn load_scoped(rows: &impl Rows, keys: &Keys, seq: i64) -> Result<(ProjectScope, Project)> {
+    load(rows, keys, BY_SEQ, values![seq]).await
+}
+
+/// Loads a project of whatever account, with a receipt: the caller checks that it may be used.
+pub(crate) async fn load_by_id(
+    rows: &impl Rows,
+    keys: &Keys,
+    id: &ProjectId,
+) -> Result<(ProjectScope, Project)> {
+    load(rows, keys, BY_ID_ALONE, values![id.as_str()]).await
+}
+
 /// Writes everything of a project that a change may touch.
 pub(crate) async fn write_settings(tx: &Tx, keys: &Keys, seq: i64, project: &Project) -> Result<()> {
     let values = values![
         seq,
         project.production_branch.as_str(),
         build_config_to_json(&project.build_config)?,
-        environment_to_json(&project.production, keys, &production_owner(&project.id))?,
-        environment_to_json(&project.preview, keys, &preview_owner(&project.id))?,
+        environment_to_json(
+            &project.production,
+            keys,
+            &settings_owner(&project.id, Environment::Production)
+        )?,
+        environment_to_json(&project.preview, keys, &settings_owner(&project.id, Environment::Preview))?,
         project.source.as_ref().map(source_to_json).transpose()?,
     ];
     tx.run(CHANGE, values).await.map(drop)
@@ -245,13 +274,8 @@ pub(crate) async fn write_settings(tx: &Tx, keys: &Keys, seq: i64, project: &Pro
 
 /// To whom the secrets of an environment belong. A deployment keeps its project's column as it was, so its
 /// secrets belong to the same owner.
-pub(crate) fn production_owner(project: &ProjectId) -> String {
-    format!("{project}/production")
-}
-
-/// See [`production_owner`].
-pub(crate) fn preview_owner(project: &ProjectId) -> String {
-    format!("{project}/preview")
+pub(crate) fn settings_owner(project: &ProjectId, environment: Environment) -> String {
+    format!("{project}/{}", environment.as_str())
 }
 
 async fn load(
@@ -279,8 +303,16 @@ fn project_of(row: &Row, keys: &Keys) -> Result<(ProjectScope, Project)> {
         created: row.time("created")?,
         script_number: SCRIPT_NUMBER_BASE + u64::try_from(seq).unwrap_or_default(),
         build_config: build_config_from_json(&row.get::<String>("build_config")?)?,
-        production: environment_from_json(&row.get::<String>("production")?, keys, &production_owner(&id))?,
-        preview: environment_from_json(&row.get::<String>("preview")?, keys, &preview_owner(&id))?,
+        production: environment_from_json(
+            &row.get::<String>("production")?,
+            keys,
+            &settings_owner(&id, Environment::Production),
+        )?,
+        preview: environment_from_json(
+            &row.get::<String>("preview")?,
+            keys,
+            &settings_owner(&id, Environment::Preview),
+        )?,
         source: row.get::<Option<String>>("source")?.as_deref().map(source_from_json).transpose()?,
         domains: Vec::new(),
         canonical: deployment("canonical")?,

@@ -80,6 +80,15 @@ pub(crate) const APPEND_LOG: &str = "INSERT INTO log (deployment_seq, n, at, tex
         j.value->>0, j.value->>1
     FROM json_each($2) j";
 
+/// $1 time: projects with a source that is to be polled and was not since.
+pub(crate) const POLLED_PROJECTS: &str = "SELECT seq FROM project
+    WHERE source IS NOT NULL AND source->>'poll' = 1 AND (polled IS NULL OR polled < $1)
+    ORDER BY polled, seq";
+
+/// $1 project, $2 JSON array of [branch, commit].
+pub(crate) const ADD_HEADS: &str = "INSERT INTO source_head (project_seq, branch, commit_hash)
+    SELECT $1, value->>0, value->>1 FROM json_each($2)";
+
 /// $1 JSON array of project numbers.
 pub(crate) const DOMAINS_OF_PROJECTS: &str = "SELECT project_seq, name FROM domain
     WHERE project_seq IN (SELECT value FROM json_each($1)) ORDER BY seq";
@@ -92,13 +101,6 @@ pub(crate) const BRANCH_ALIASES_OF: &str = "SELECT deployment_seq, label FROM br
 pub(crate) const PRODUCTION_ALIASES_OF: &str = "SELECT p.canonical, m.name
     FROM project p LEFT JOIN domain m ON m.project_seq = p.seq AND m.status = 'active'
     WHERE p.canonical IN (SELECT value FROM json_each($1)) ORDER BY p.canonical, m.seq";
-
-/// $1 now, $2 end of the lease, $3 worker: leases the oldest job that is free or whose lease has run out.
-pub(crate) const CLAIM_JOB: &str = "UPDATE job
-    SET state = 'leased', attempt = attempt + 1, lease_until = $2, worker = $3
-    WHERE seq = (SELECT seq FROM job WHERE state IN ('ready', 'leased') AND lease_until <= $1
-                 ORDER BY seq LIMIT 1)
-    RETURNING seq, deployment_seq, deploy_seq, attempt";
 
 /// $1 time up to which a blob is old, $2 JSON array of blob ids: those that nothing holds.
 pub(crate) const UNHELD_BLOBS: &str = "SELECT b.id, b.hash, b.size FROM blob b

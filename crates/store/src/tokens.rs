@@ -361,7 +361,8 @@ fn lookup(hash: &[u8; 32]) -> i64 {
     i64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-fn new_secret() -> Secret<String> {
+/// A secret that nobody can guess: 40 letters and digits.
+pub(crate) fn new_secret() -> Secret<String> {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let character = |_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())]);
     Secret::new((0..TOKEN_CHARACTERS).map(character).collect())

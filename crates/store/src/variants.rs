@@ -33,7 +33,9 @@ const DUE: &str = "SELECT w.site_id, w.failures, s.hash FROM variant_work w JOIN
     WHERE w.due <= $1 AND s.released IS NULL ORDER BY w.due, w.site_id LIMIT 1";
 const DONE: &str = "DELETE FROM variant_work WHERE site_id = $1";
 const POSTPONE: &str = "UPDATE variant_work SET due = $2, failures = failures + 1 WHERE site_id = $1";
-const ANY_OPEN_JOB: &str = "SELECT seq FROM job WHERE state IN ('ready', 'leased') AND attempt <= $1 LIMIT 1";
+/// Builds that wait are waited for in vain where no builder runs, and often long where one does.
+const ANY_OPEN_JOB: &str = "SELECT seq FROM job WHERE state IN ('ready', 'leased') AND attempt <= $1
+    AND (kind = 'upload' OR lease_until > $2) LIMIT 1";
 
 impl Store {
     /// The site that has waited longest for a look at its blobs. `None`: there is none now.
@@ -79,9 +81,9 @@ impl Store {
     }
 
     /// Whether a deployment waits for a worker or is being worked on, for so many times at the most: one that
-    /// never comes to its end is not counted.
+    /// never comes to its end is not counted, and neither is a build that waits.
     pub async fn has_open_job(&self, attempts_max: u32) -> Result<bool> {
-        Ok(self.db().one(ANY_OPEN_JOB, values![i64::from(attempts_max)]).await?.is_some())
+        Ok(self.db().one(ANY_OPEN_JOB, values![i64::from(attempts_max), Clock::now()]).await?.is_some())
     }
 }
 

@@ -11,11 +11,12 @@ use tokio::sync::{Mutex, watch};
 pub struct Wake {
     pipeline: Bell,
     edge: Bell,
+    feedback: Bell,
 }
 
 impl Clone for Wake {
     fn clone(&self) -> Self {
-        Self { pipeline: self.pipeline.listen(), edge: self.edge.listen() }
+        Self { pipeline: self.pipeline.listen(), edge: self.edge.listen(), feedback: self.feedback.listen() }
     }
 }
 
@@ -30,6 +31,11 @@ impl Wake {
         self.edge.ring();
     }
 
+    /// There may be something to tell a forge.
+    pub fn feedback(&self) {
+        self.feedback.ring();
+    }
+
     /// Waits for the next [`Wake::pipeline`] that this clone has not heard. Cancel-safe.
     pub async fn pipeline_woken(&self) {
         self.pipeline.heard().await;
@@ -38,6 +44,11 @@ impl Wake {
     /// Waits for the next [`Wake::edge`] that this clone has not heard. Cancel-safe.
     pub async fn edge_woken(&self) {
         self.edge.heard().await;
+    }
+
+    /// Waits for the next [`Wake::feedback`] that this clone has not heard. Cancel-safe.
+    pub async fn feedback_woken(&self) {
+        self.feedback.heard().await;
     }
 }
 
@@ -86,5 +97,6 @@ mod tests {
         assert!(tokio::time::timeout(patience, one.pipeline_woken()).await.is_err());
         assert!(tokio::time::timeout(patience, later.pipeline_woken()).await.is_err());
         assert!(tokio::time::timeout(patience, two.edge_woken()).await.is_err());
+        assert!(tokio::time::timeout(patience, two.feedback_woken()).await.is_err());
     }
 }

@@ -1,14 +1,15 @@
-//! Deleting, retrying and rolling back.
+//! Deleting and rolling back, and what they share with canceling and retrying.
 
-use offprint_model::deployment::{Commit, Deployment};
+use offprint_model::deployment::Deployment;
 use offprint_model::id::DeploymentId;
 
 use super::alias::{SetAlias, forget_deployment, move_alias};
-use super::insert::{Insert, Snapshot, add_deploy};
+use super::insert::add_deploy;
 use super::row::{by_seq, environment_named, seal_rows};
 use crate::clock::Clock;
 use crate::db::{Row, Rows, values};
 use crate::error::{Entity, Result, StoreError};
+use crate::feedback::drop_feedback;
 use crate::open::Store;
 use crate::projects::ProjectScope;
 use crate::routing::routes_changed;
@@ -17,18 +18,19 @@ use crate::stored::stages_from_json;
 const FIND: &str =
     "SELECT d.seq, d.site_id, d.build_seq, d.environment, d.label, d.branch, d.production_branch,
         d.commit_hash, d.commit_message, d.commit_dirty, d.cause, d.stages, d.activated, d.build_config,
-        d.config, d.source, d.uses_functions, p.canonical,
+        d.config, d.source, d.uses_functions, d.ended, d.skipped, d.built, d.untrusted, d.pull_request, p.canonical,
         (SELECT count(*) FROM branch_alias a WHERE a.deployment_seq = d.seq) AS aliases
     FROM deployment d JOIN project p ON p.seq = d.project_seq
     WHERE d.project_seq = $1 AND d.id = $2 AND d.deleted IS NULL";
-const DROP_JOB: &str = "UPDATE job SET state = 'dropped', lease_until = 0
+pub(super) const DROP_JOB: &str = "UPDATE job SET state = 'dropped', lease_until = 0
     WHERE deployment_seq = $1 AND state IN ('ready', 'leased')";
 const DELETE_LOG: &str = "DELETE FROM log WHERE deployment_seq = $1";
-const END_DEPLOYS: &str = "UPDATE deploy SET completed = $2 WHERE deployment_seq = $1 AND completed IS NULL";
+pub(super) const END_DEPLOYS: &str =
+    "UPDATE deploy SET completed = $2 WHERE deployment_seq = $1 AND completed IS NULL";
 /// Settings may hold secrets; a grave needs none.
 const BURY: &str = "UPDATE deployment
     SET deleted = $2, site_id = NULL, build_config = '', config = '', source = NULL WHERE seq = $1";
-const RELEASE_SITE: &str = "UPDATE site SET released = $2
+pub(crate) const RELEASE_SITE: &str = "UPDATE site SET released = $2
     WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.site_id = $1)";
 
 impl Store {
@@ -57,6 +59,7 @@ impl Store {
         forget_deployment(&tx, seq).await?;
         tx.run(DROP_JOB, values![seq]).await?;
         tx.run(DELETE_LOG, values![seq]).await?;
+        drop_feedback(&tx, seq).await?;
         tx.run(END_DEPLOYS, values![seq, now]).await?;
         tx.run(BURY, values![seq, now]).await?;
         if let Some(site) = row.get::<Option<i64>>("site_id")? {
@@ -66,41 +69,6 @@ impl Store {
             routes_changed(&tx, scope.project_name()).await?;
         }
         tx.commit().await
-    }
-
-    /// Makes a new deployment of the same build with the same settings, queued.
-    ///
-    /// # Errors
-    /// `NotFound(Deployment)`.
-    pub async fn retry_deployment(&self, scope: &ProjectScope, id: &DeploymentId) -> Result<Deployment> {
-        let tx = self.db().write("retry_deployment").await?;
-        let row = find(&tx, scope, id).await?;
-        let site: Option<i64> = row.get("site_id")?;
-        let insert = Insert {
-            project_seq: scope.seq,
-            build_seq: row.get("build_seq")?,
-            site_id: site.ok_or_else(|| StoreError::Corrupt("a deployment has no site".into()))?,
-            environment: environment_named(&row.get::<String>("environment")?)?.as_str(),
-            label: row.get("label")?,
-            branch: row.get("branch")?,
-            commit: Commit {
-                hash: row.get("commit_hash")?,
-                message: row.get("commit_message")?,
-                dirty: row.get("commit_dirty")?,
-            },
-            cause: row.get("cause")?,
-            snapshot: Snapshot {
-                production_branch: row.get("production_branch")?,
-                build_config: row.get("build_config")?,
-                config: row.get("config")?,
-                source: row.get("source")?,
-            },
-            uses_functions: row.get("uses_functions")?,
-        };
-        let seq = insert.run(&tx, "retry").await?;
-        let deployment = by_seq(&tx, self.keys(), seq).await?;
-        tx.commit().await?;
-        Ok(deployment)
     }
 
     /// Serves an older (or newer) successful deployment again, at once and without a job: production on the
@@ -148,7 +116,7 @@ impl Store {
     }
 }
 
-async fn find(rows: &impl Rows, scope: &ProjectScope, id: &DeploymentId) -> Result<Row> {
+pub(super) async fn find(rows: &impl Rows, scope: &ProjectScope, id: &DeploymentId) -> Result<Row> {
     let row = rows.one(FIND, values![scope.seq, id.as_str()]).await?;
     row.ok_or(StoreError::NotFound(Entity::Deployment))
 }

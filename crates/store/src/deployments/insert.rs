@@ -1,7 +1,7 @@
-//! The rows of a new deployment, whether it was uploaded or is made again.
+//! The rows of a new deployment, whether it was uploaded, is to be built, or is made again.
 
 use offprint_model::config::Environment;
-use offprint_model::deployment::Commit;
+use offprint_model::deployment::{Commit, SkipReason};
 use offprint_model::id::{DeployId, DeploymentId};
 use offprint_model::name::{AliasLabel, BranchName};
 use offprint_model::project::Project;
@@ -12,25 +12,24 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::db::{Row, Rows, Tx, values};
 use crate::error::{Result, StoreError};
+use crate::feedback::note_feedback;
+use crate::jobs::JobKind;
 use crate::open::Store;
-use crate::projects::{preview_owner, production_owner};
+use crate::projects::settings_owner;
 use crate::site::ShortId;
 use crate::stored::{build_config_to_json, environment_to_json, source_to_json, stages_to_json};
 
 /// The settings that a deployment keeps, as JSON columns.
-pub(super) struct Snapshot {
-    pub(super) production_branch: String,
-    pub(super) build_config: String,
-    pub(super) config: String,
-    pub(super) source: Option<String>,
+pub(crate) struct Snapshot {
+    pub(crate) production_branch: String,
+    pub(crate) build_config: String,
+    pub(crate) config: String,
+    pub(crate) source: Option<String>,
 }
 
 impl Snapshot {
-    pub(super) fn of(store: &Store, project: &Project, environment: Environment) -> Result<Self> {
-        let owner = match environment {
-            Environment::Production => production_owner(&project.id),
-            Environment::Preview => preview_owner(&project.id),
-        };
+    pub(crate) fn of(store: &Store, project: &Project, environment: Environment) -> Result<Self> {
+        let owner = settings_owner(&project.id, environment);
         let config = project.config(environment);
         Ok(Self {
             production_branch: project.production_branch.as_str().to_owned(),
@@ -41,41 +40,57 @@ impl Snapshot {
     }
 }
 
-pub(super) const ADD_BUILD: &str =
+pub(crate) const ADD_BUILD: &str =
     "INSERT INTO build (id, project_seq, site_id, created) VALUES ($1, $2, $3, $4) RETURNING seq";
 const ADD_DEPLOYMENT: &str = "INSERT INTO deployment
         (id, short, project_seq, build_seq, site_id, environment, branch, label, production_branch,
         commit_hash, commit_message, commit_dirty, cause, created, modified, stages,
-        build_config, config, source, uses_functions)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17, $18, $19)
+        build_config, config, source, uses_functions, skipped, ended, built, untrusted, pull_request)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17, $18, $19,
+        $20, $21, $22, $23, $24)
     RETURNING seq";
 const ADD_DEPLOY: &str = "INSERT INTO deploy (id, project_seq, deployment_seq, cause, created, completed)
     VALUES ($1, $2, $3, $4, $5, $6) RETURNING seq";
-const ADD_JOB: &str = "INSERT INTO job (deployment_seq, deploy_seq, state) VALUES ($1, $2, 'ready')";
+const ADD_JOB: &str =
+    "INSERT INTO job (deployment_seq, deploy_seq, kind, state) VALUES ($1, $2, $3, 'ready')";
 const NEWEST: &str = "SELECT created FROM deployment WHERE project_seq = $1 ORDER BY seq DESC LIMIT 1";
 const SHORT_TAKEN: &str = "SELECT seq FROM deployment WHERE project_seq = $1 AND short = $2";
 const LABEL_OF_BRANCH: &str =
-    "SELECT label FROM deployment WHERE project_seq = $1 AND branch = $2 ORDER BY seq DESC LIMIT 1";
+    "SELECT label FROM deployment WHERE project_seq = $1 AND branch = $2 AND untrusted = 0
+    ORDER BY seq DESC LIMIT 1";
 
 /// The rows of a new deployment.
-pub(super) struct Insert {
-    pub(super) project_seq: i64,
-    pub(super) build_seq: i64,
-    pub(super) site_id: i64,
-    pub(super) environment: &'static str,
-    pub(super) label: String,
-    pub(super) branch: String,
-    pub(super) commit: Commit,
-    pub(super) cause: String,
-    pub(super) snapshot: Snapshot,
-    pub(super) uses_functions: bool,
+pub(crate) struct Insert {
+    pub(crate) project_seq: i64,
+    pub(crate) build_seq: i64,
+    /// Absent until a build attaches one.
+    pub(crate) site_id: Option<i64>,
+    pub(crate) environment: &'static str,
+    pub(crate) label: String,
+    pub(crate) branch: String,
+    pub(crate) commit: Commit,
+    pub(crate) cause: String,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) uses_functions: bool,
+    /// Which workers take it to its end.
+    pub(crate) kind: JobKind,
+    /// Why nobody does.
+    pub(crate) skipped: Option<SkipReason>,
+    pub(crate) untrusted: bool,
+    pub(crate) pull_request: Option<i64>,
 }
 
 impl Insert {
-    /// Writes the deployment, its deploy and its job, and returns the deployment's number.
-    pub(super) async fn run(self, tx: &Tx, wish: &'static str) -> Result<i64> {
+    /// Writes the deployment, its deploy and its job, and returns the deployment's number. One that is skipped
+    /// has neither a deploy nor a job.
+    pub(crate) async fn run(self, tx: &Tx, wish: &'static str) -> Result<i64> {
         let (id, short) = free_id(tx, self.project_seq).await?;
         let now = later_than_newest(tx, self.project_seq).await?;
+        let built = self.kind == JobKind::Build;
+        let (stages, ended) = match self.skipped {
+            Some(_) => (Stages::skipped(now), Some(now)),
+            None => (Stages::queued(now), None),
+        };
         let values = values![
             id.as_str(),
             i64::from(short.0),
@@ -91,21 +106,31 @@ impl Insert {
             self.commit.dirty,
             self.cause,
             now,
-            stages_to_json(&Stages::queued(now))?,
+            stages_to_json(&stages)?,
             self.snapshot.build_config,
             self.snapshot.config,
             self.snapshot.source,
             self.uses_functions,
+            self.skipped.map(SkipReason::as_str),
+            ended,
+            built,
+            self.untrusted,
+            self.pull_request,
         ];
         let seq = returned(&tx.returning(ADD_DEPLOYMENT, values).await?)?;
-        let deploy = add_deploy(tx, self.project_seq, seq, wish, now, None).await?;
-        tx.run(ADD_JOB, values![seq, deploy]).await?;
+        if self.skipped.is_none() {
+            let deploy = add_deploy(tx, self.project_seq, seq, wish, now, None).await?;
+            tx.run(ADD_JOB, values![seq, deploy, self.kind.as_str()]).await?;
+        }
+        if built {
+            note_feedback(tx, seq, now).await?;
+        }
         Ok(seq)
     }
 }
 
 /// Writes down a wish and returns its number, by which wishes are ordered.
-pub(super) async fn add_deploy(
+pub(crate) async fn add_deploy(
     tx: &Tx,
     project: i64,
     deployment: i64,
@@ -139,7 +164,7 @@ async fn later_than_newest(tx: &Tx, project: i64) -> Result<Timestamp> {
 }
 
 /// The host label of the branch. One without letters and digits gets a random one, and keeps it.
-pub(super) async fn label(tx: &Tx, project: i64, branch: &BranchName) -> Result<String> {
+pub(crate) async fn label(tx: &Tx, project: i64, branch: &BranchName) -> Result<String> {
     if let Some(label) = branch.alias() {
         return Ok(label.as_str().to_owned());
     }
@@ -149,11 +174,11 @@ pub(super) async fn label(tx: &Tx, project: i64, branch: &BranchName) -> Result<
     }
 }
 
-pub(super) fn new_build_id() -> String {
+pub(crate) fn new_build_id() -> String {
     Uuid::new_v4().to_string()
 }
 
 /// The number that an insert returned.
-pub(super) fn returned(rows: &[Row]) -> Result<i64> {
+pub(crate) fn returned(rows: &[Row]) -> Result<i64> {
     rows.first().ok_or_else(|| StoreError::Corrupt("an insert returned no row".into()))?.get("seq")
 }

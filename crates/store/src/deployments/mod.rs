@@ -8,14 +8,22 @@
 //! is explicit: it always takes the alias, with a number of its own.
 
 mod alias;
+mod cancel;
 mod change;
+mod content;
 mod create;
 mod insert;
+mod retry;
 mod row;
 
-pub use create::{NewDeployment, UploadedConfiguration};
+pub use content::{NewContent, UploadedConfiguration};
+pub use create::NewDeployment;
 
 pub(crate) use alias::{SetAlias, move_alias};
+pub(crate) use cancel::end_unfinished;
+pub(crate) use change::RELEASE_SITE;
+pub(crate) use content::{Prepared, apply, apply_to, ensure_site};
+pub(crate) use insert::{ADD_BUILD, Insert, Snapshot, label, new_build_id, returned};
 pub(crate) use row::{by_seq, environment_named};
 
 use std::collections::HashMap;
@@ -30,7 +38,19 @@ use crate::open::Store;
 use crate::page::{Listed, Page};
 use crate::projects::{ProjectScope, count, json};
 
+/// Part of a log, and the deployment at that moment: when it has ended and `lines` are fewer than were asked for,
+/// no more will come.
+#[derive(Clone)]
+pub struct LogTail {
+    /// Lines with their numbers, which grow by one from 1.
+    pub lines: Vec<(u64, LogLine)>,
+    /// The deployment in the same state of the store.
+    pub deployment: Deployment,
+}
+
 const LOG: &str = "SELECT l.at, l.text FROM log l WHERE l.deployment_seq = $1 ORDER BY l.n";
+const LOG_AFTER: &str = "SELECT l.n, l.at, l.text FROM log l WHERE l.deployment_seq = $1 AND l.n > $2
+    ORDER BY l.n LIMIT $3";
 const COUNT: &str = "SELECT count(*) AS total FROM deployment WHERE project_seq = $1 AND deleted IS NULL";
 const COUNT_PRODUCTION: &str = "SELECT count(*) AS total FROM deployment
     WHERE project_seq = $1 AND environment = 'production' AND deleted IS NULL";
@@ -94,5 +114,31 @@ impl Store {
         let seq: i64 = row.ok_or(StoreError::NotFound(Entity::Deployment))?.get("seq")?;
         let rows = tx.all(LOG, values![seq]).await?;
         rows.iter().map(|row| Ok(LogLine { at: row.time("at")?, text: row.get("text")? })).collect()
+    }
+
+    /// At most `limit` lines of the log that come after the one with the number `after` (0: from the first), with
+    /// the deployment as it was when the log had these lines.
+    ///
+    /// # Errors
+    /// `NotFound(Deployment)`.
+    pub async fn logs_after(
+        &self,
+        scope: &ProjectScope,
+        id: &DeploymentId,
+        after: u64,
+        limit: u32,
+    ) -> Result<LogTail> {
+        let tx = self.db().read().await?;
+        let found = tx.all(row::BY_ID, values![scope.seq, id.as_str()]).await?;
+        let seq = found.first().ok_or(StoreError::NotFound(Entity::Deployment))?.get::<i64>("seq")?;
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let mut lines = Vec::new();
+        for row in tx.all(LOG_AFTER, values![seq, after, i64::from(limit)]).await? {
+            let n = u64::try_from(row.get::<i64>("n")?).unwrap_or_default();
+            lines.push((n, LogLine { at: row.time("at")?, text: row.get("text")? }));
+        }
+        let deployment = row::load_all(&tx, self.keys(), &found).await?.pop();
+        let deployment = deployment.ok_or(StoreError::NotFound(Entity::Deployment))?;
+        Ok(LogTail { lines, deployment })
     }
 }

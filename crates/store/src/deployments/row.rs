@@ -12,7 +12,7 @@ use crate::assets::hash_of;
 use crate::crypt::{Keys, unhex};
 use crate::db::{Row, Rows, values};
 use crate::error::{Entity, Result, StoreError};
-use crate::projects::{json, preview_owner, production_owner, stored_name};
+use crate::projects::{json, settings_owner, stored_name};
 use crate::sql;
 use crate::stored::{build_config_from_json, environment_from_json, source_from_json, stages_from_json};
 
@@ -83,10 +83,7 @@ async fn aliases(rows: &impl Rows, seqs: &[i64]) -> Result<HashMap<i64, Vec<Alia
 fn deployment_of(row: &Row, keys: &Keys) -> Result<Deployment> {
     let project_id = ProjectId::new(row.get::<String>("project_id")?);
     let environment = environment_named(&row.get::<String>("environment")?)?;
-    let owner = match environment {
-        Environment::Production => production_owner(&project_id),
-        Environment::Preview => preview_owner(&project_id),
-    };
+    let owner = settings_owner(&project_id, environment);
     let branch = |column| BranchName::parse(&row.get::<String>(column)?).map_err(stored_name);
     Ok(Deployment {
         id: DeploymentId::new(row.get::<String>("id")?),

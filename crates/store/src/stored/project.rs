@@ -1,11 +1,12 @@
 //! Build settings and the source repository as JSON columns.
 
 use offprint_model::config::BuildConfig;
-use offprint_model::project::{PreviewSetting, Source, SourceKind};
+use offprint_model::source::{CloneUrl, PreviewSetting, Source, SourceKind};
 use serde::{Deserialize, Serialize};
 
 use super::{from_json, to_json};
 use crate::error::Result;
+use crate::projects::stored_name;
 
 #[derive(Serialize, Deserialize)]
 struct StoredBuildConfig {
@@ -49,6 +50,9 @@ pub(crate) fn build_config_from_json(json: &str) -> Result<BuildConfig> {
 enum StoredKind {
     Github,
     Gitlab,
+    Forgejo,
+    Gitea,
+    Git,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,6 +79,17 @@ struct StoredSource {
     preview_branch_excludes: Vec<String>,
     path_includes: Vec<String>,
     path_excludes: Vec<String>,
+    // Rows that are older than builds lack what follows.
+    #[serde(default)]
+    clone_url: Option<String>,
+    #[serde(default)]
+    api_url: Option<String>,
+    #[serde(default)]
+    submodules: bool,
+    #[serde(default)]
+    lfs: bool,
+    #[serde(default)]
+    poll: bool,
 }
 
 pub(crate) fn source_to_json(source: &Source) -> Result<String> {
@@ -82,6 +97,9 @@ pub(crate) fn source_to_json(source: &Source) -> Result<String> {
     let kind = match source.kind {
         SourceKind::Github => StoredKind::Github,
         SourceKind::Gitlab => StoredKind::Gitlab,
+        SourceKind::Forgejo => StoredKind::Forgejo,
+        SourceKind::Gitea => StoredKind::Gitea,
+        SourceKind::Git => StoredKind::Git,
     };
     let previews = match source.preview_deployment_setting {
         PreviewSetting::All => StoredPreviews::All,
@@ -105,6 +123,11 @@ pub(crate) fn source_to_json(source: &Source) -> Result<String> {
             preview_branch_excludes: source.preview_branch_excludes,
             path_includes: source.path_includes,
             path_excludes: source.path_excludes,
+            clone_url: source.clone_url.map(|url| url.as_str().to_owned()),
+            api_url: source.api_url,
+            submodules: source.submodules,
+            lfs: source.lfs,
+            poll: source.poll,
         },
     )
 }
@@ -115,6 +138,9 @@ pub(crate) fn source_from_json(json: &str) -> Result<Source> {
         kind: match stored.kind {
             StoredKind::Github => SourceKind::Github,
             StoredKind::Gitlab => SourceKind::Gitlab,
+            StoredKind::Forgejo => SourceKind::Forgejo,
+            StoredKind::Gitea => SourceKind::Gitea,
+            StoredKind::Git => SourceKind::Git,
         },
         owner: stored.owner,
         owner_id: stored.owner_id,
@@ -133,5 +159,48 @@ pub(crate) fn source_from_json(json: &str) -> Result<Source> {
         preview_branch_excludes: stored.preview_branch_excludes,
         path_includes: stored.path_includes,
         path_excludes: stored.path_excludes,
+        clone_url: stored.clone_url.as_deref().map(CloneUrl::parse).transpose().map_err(stored_name)?,
+        api_url: stored.api_url,
+        submodules: stored.submodules,
+        lfs: stored.lfs,
+        poll: stored.poll,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_comes_back_whoever_keeps_it() {
+        for kind in SourceKind::ALL {
+            let source = Source {
+                kind,
+                owner: "owner".into(),
+                owner_id: "1".into(),
+                repo_name: "site".into(),
+                repo_id: "2".into(),
+                production_branch: "main".into(),
+                pr_comments_enabled: false,
+                deployments_enabled: true,
+                production_deployments_enabled: false,
+                preview_deployment_setting: PreviewSetting::Custom,
+                preview_branch_includes: vec!["a*".into()],
+                preview_branch_excludes: vec!["b".into()],
+                path_includes: vec!["*".into()],
+                path_excludes: vec!["docs/*".into()],
+                clone_url: CloneUrl::parse("ssh://git@forge.example/owner/site.git").ok(),
+                api_url: Some("https://forge.example/api/v1".into()),
+                submodules: true,
+                lfs: true,
+                poll: true,
+            };
+            assert!(source.clone_url.is_some());
+            let json = source_to_json(&source).unwrap();
+            assert!(json.contains(&format!("\"kind\":\"{}\"", kind.as_str())), "{json}");
+            assert_eq!(source_from_json(&json).unwrap(), source);
+            // A URL that would not be believed today is damage, and no URL.
+            assert!(source_from_json(&json.replace("ssh://git@", "-oProxyCommand=")).is_err());
+        }
+    }
 }

@@ -10,17 +10,26 @@ mod support;
 
 use std::time::Duration;
 
-use offprint_model::asset::BlobHash;
-use offprint_model::deployment::Deployment;
+use offprint_model::asset::{AssetPath, BlobHash};
+use offprint_model::config::Patch;
+use offprint_model::deployment::{Deployment, SkipReason};
 use offprint_model::encoding::EncodingSet;
 use offprint_model::id::DeploymentId;
 use offprint_model::name::Hostname;
 use offprint_model::project::DomainStatus;
+use offprint_model::secret::Secret;
+use offprint_model::time::Timestamp;
 use offprint_store::failpoints::{disarm, fail_nth};
 use offprint_store::invariants::check_invariants;
-use offprint_store::{AccountScope, NewDeployment, ProjectScope, Result, Store, StoreError, StoreOptions};
+use offprint_store::{
+    AccountScope, Delivery, JobKind, NewContent, NewDeployment, NewProject, ProjectScope, Result,
+    SourceCredentialsPatch, Store, StoreError, StoreOptions,
+};
 
-use support::{TTL, key_of, make_variants, new_deployment, new_project, run, scope_of, upload};
+use support::{
+    TTL, branch, built, key_of, make_variants, new_build, new_deployment, new_project, run, scope_of, source,
+    upload,
+};
 
 /// What the store has acknowledged.
 #[derive(Default)]
@@ -91,6 +100,7 @@ async fn life(dir: &tempfile::TempDir, known: &mut Acknowledged) -> Result<()> {
     known.deployments.push(retried.id.clone());
     finish(&store, known, &retried).await?;
 
+    builds(&store, &account).await?;
     for id in [&first.id, &preview.id] {
         known.perhaps_gone.push(id.clone());
         store.delete_deployment(&project, id, true).await?;
@@ -101,6 +111,47 @@ async fn life(dir: &tempfile::TempDir, known: &mut Acknowledged) -> Result<()> {
     known.keys.clear();
     store.collect(Duration::ZERO).await?;
     Ok(())
+}
+
+/// Everything that may happen to builds.
+async fn builds(store: &Store, account: &AccountScope) -> Result<()> {
+    let new = NewProject { source: Some(source()), ..new_project("git") };
+    store.create_project(account, new).await?;
+    let name = offprint_model::name::ProjectName::parse("git").expect("it is one");
+    let (project, _) = store.project(account, &name).await?;
+    let token = Patch::Set(Secret::new("token".to_owned()));
+    let patch = SourceCredentialsPatch { token, ..SourceCredentialsPatch::default() };
+    store.change_source_credentials(&project, patch).await?;
+    let hook = store.create_deploy_hook(&project, "hook", &branch("main")).await?;
+    store.delete_deploy_hook(&project, &hook.id).await?;
+    store.note_heads(&project, &[(branch("main"), "1".to_owned())].into()).await?;
+
+    let delivery = Delivery { id: "1".into(), digest: [1; 32] };
+    store.create_build(&project, new_build("main", "1"), Some(delivery)).await?;
+    let second = store.create_build(&project, new_build("main", "2"), None).await?;
+    build(store, account, &second.id).await?;
+    let retried = store.retry_deployment(&project, &second.id).await?;
+    store.cancel_deployment(&project, &retried.id).await?;
+    store.create_build(&project, new_build("x", "3"), None).await?;
+    let lease = store.claim_job("test", JobKind::Build, TTL, None).await?.expect("there is a job");
+    store.skip_deployment(&lease, SkipReason::CommitMessage).await?;
+    for item in store.due_feedback(Timestamp::from_micros(i64::MAX), 9).await? {
+        store.feedback_done(item.id).await?;
+    }
+    store.purge_build_cache(&project).await?;
+    store.delete_project(&project).await
+}
+
+async fn build(store: &Store, account: &AccountScope, id: &DeploymentId) -> Result<()> {
+    let lease = store.claim_job("test", JobKind::Build, TTL, None).await?.expect("there is a job");
+    assert_eq!(lease.deployment_id(), id, "the first was superseded");
+    let stages = built(store.work(&lease).await?.deployment.stages);
+    store.set_stages(&lease, stages).await?;
+    let uploads = vec![upload("/index.html", b"built")];
+    store.put_assets(account, uploads).await?;
+    let assets = vec![(AssetPath::parse("/index.html").expect("it is one"), key_of("/index.html", b"built"))];
+    store.attach_content(&lease, NewContent { assets, ..NewContent::default() }).await?;
+    run(store, &lease).await
 }
 
 async fn lookup(
@@ -130,7 +181,7 @@ async fn deploy(
 }
 
 async fn finish(store: &Store, known: &mut Acknowledged, made: &Deployment) -> Result<()> {
-    let lease = store.claim_job("test", TTL).await?.expect("there is a job");
+    let lease = store.claim_job("test", JobKind::Upload, TTL, None).await?.expect("there is a job");
     store.renew(&lease, TTL).await?;
     known.unsure = made.branch.as_str() == "main";
     run(store, &lease).await?;
@@ -162,7 +213,7 @@ async fn check(dir: &tempfile::TempDir, known: &Acknowledged, step: &str) {
     let uploads = FIRST.iter().map(|(path, text)| upload(path, text.as_bytes())).collect();
     store.put_assets(&account, uploads).await.unwrap();
     let made = store.create_deployment(&project, new_deployment(&project, "main", FIRST)).await.unwrap();
-    while let Some(lease) = store.claim_job("test", TTL).await.unwrap() {
+    while let Some(lease) = store.claim_job("test", JobKind::Upload, TTL, None).await.unwrap() {
         run(&store, &lease).await.unwrap();
     }
     while make_variants(&store).await.unwrap() {}

@@ -9,7 +9,7 @@ use offprint_model::name::Hostname;
 use offprint_model::project::{DomainStatus, ProjectPatch};
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageName, StageStatus};
-use offprint_store::{Entity, NewDeployment, Page, StoreError, UploadedConfiguration, WorkerKind};
+use offprint_store::{Entity, JobKind, NewDeployment, Page, StoreError, UploadedConfiguration, WorkerKind};
 
 use crate::support::{TTL, World, key_of, new_deployment, run, upload};
 
@@ -55,7 +55,7 @@ async fn missing_assets_are_named_and_nothing_is_made() {
         other => panic!("{other:?}"),
     }
     assert_eq!(world.store.list_deployments(&project, None, PAGE).await.unwrap().total, 0);
-    assert!(world.store.claim_job("test", TTL).await.unwrap().is_none());
+    assert!(world.store.claim_job("test", JobKind::Upload, TTL, None).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -84,14 +84,15 @@ async fn an_empty_site_with_everything_else_comes_back() {
     assert!(made.uses_functions);
     let lease = world.claim(&made.id).await;
     let work = world.store.work(&lease).await.unwrap();
-    assert_eq!(work.document.headers.as_deref(), Some("/*\n  X: y\n"));
-    assert_eq!(work.document.redirects.as_deref(), Some("/a /b"));
-    let worker = work.document.worker.unwrap();
+    let (site, document) = work.content.unwrap();
+    assert_eq!(document.headers.as_deref(), Some("/*\n  X: y\n"));
+    assert_eq!(document.redirects.as_deref(), Some("/a /b"));
+    let worker = document.worker.unwrap();
     assert_eq!(worker.kind, WorkerKind::Script);
     assert_eq!(world.store.blobs().read(&worker.blob).await.unwrap(), "export default {}");
-    let routing = work.document.functions_routing.unwrap();
+    let routing = document.functions_routing.unwrap();
     assert_eq!(world.store.blobs().read(&routing).await.unwrap(), "{}");
-    assert_eq!(world.store.load_site(&work.site).await.unwrap(), work.document);
+    assert_eq!(world.store.load_site(&site).await.unwrap(), document);
     run(&world.store, &lease).await.unwrap();
     world.assert_sound().await;
 }

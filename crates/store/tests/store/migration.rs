@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use offprint_model::config::Patch;
 use offprint_model::id::DeploymentId;
-use offprint_store::{Page, Store, StoreOptions};
+use offprint_model::secret::Secret;
+use offprint_model::source::SourceKind;
+use offprint_store::{Page, SourceCredentialsPatch, Store, StoreOptions};
 use sea_orm::{ConnectionTrait, Database};
 
-use crate::support::{World, make_variants, scope_of};
+use crate::support::{World, branch, make_variants, scope_of};
 
 fn fixture(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/store-v{version}"))
@@ -58,6 +61,10 @@ async fn make_the_fixture() {
 async fn version_1() -> World {
     let dir = tempfile::tempdir().unwrap();
     copy(&fixture(1), dir.path());
+    opened(dir).await
+}
+
+async fn opened(dir: tempfile::TempDir) -> World {
     let store = Store::open(StoreOptions::new(dir.path())).await.unwrap();
     let account = scope_of(&store, "0123456789abcdef0123456789abcdef", "secret").await.unwrap();
     World { dir, store, account }
@@ -98,5 +105,43 @@ async fn a_store_of_version_1_gets_its_variants() {
         looked_at += 1;
     }
     assert_eq!(looked_at, 3, "what was served: neither the one that waits nor the deleted one");
+    world.assert_sound().await;
+}
+
+/// What an earlier version has written for a repository of GitHub.
+const SOURCE_BEFORE_BUILDS: &str = r#"{"v":1,"kind":"github","owner":"octo","owner_id":"1","repo_name":"site",
+    "repo_id":"2","production_branch":"main","pr_comments_enabled":true,"deployments_enabled":true,
+    "production_deployments_enabled":true,"preview_deployment_setting":"all","preview_branch_includes":["*"],
+    "preview_branch_excludes":[],"path_includes":["*"],"path_excludes":[]}"#;
+
+#[tokio::test]
+async fn a_project_with_a_repository_from_before_builds_can_build() {
+    let dir = tempfile::tempdir().unwrap();
+    copy(&fixture(1), dir.path());
+    let db =
+        Database::connect(format!("sqlite://{}", dir.path().join("offprint.db").display())).await.unwrap();
+    db.execute_unprepared(&format!("UPDATE project SET source = '{SOURCE_BEFORE_BUILDS}'")).await.unwrap();
+    db.close().await.unwrap();
+    let world = opened(dir).await;
+    let (project, read) = world.lookup("demo").await;
+    let source = read.source.unwrap();
+    assert_eq!((source.kind, source.owner.as_str()), (SourceKind::Github, "octo"));
+    assert!(source.clone_url.is_none() && !source.submodules && !source.lfs && !source.poll);
+    assert!(world.store.polled_projects(offprint_store::Clock::now()).await.unwrap().is_empty());
+
+    // Nobody has made a secret yet, so no webhook is believed until somebody does.
+    assert!(world.store.webhook_target(project.project_id()).await.unwrap().secret.is_none());
+    let webhook_secret = Patch::Set(Secret::new("secret".to_owned()));
+    let patch = SourceCredentialsPatch { webhook_secret, ..SourceCredentialsPatch::default() };
+    world.store.change_source_credentials(&project, patch).await.unwrap();
+    world.store.create_deploy_hook(&project, "hook", &branch("main")).await.unwrap();
+
+    // What waited as an upload is still one, and a build comes after it.
+    let made = world.push(&project, "main", "1").await;
+    world.run_jobs().await;
+    assert_ne!(world.live(&project).await, Some(made.id.clone()));
+    let lease = world.claim_build().await.unwrap();
+    world.build(&lease, &[("/index.html", "built")]).await.unwrap();
+    assert_eq!(world.live(&project).await, Some(made.id));
     world.assert_sound().await;
 }

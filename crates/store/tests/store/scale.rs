@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use offprint_model::asset::{AssetKey, AssetPath, KeyHasher};
-use offprint_store::{NewDeployment, ProjectRoutes, Upload};
+use offprint_store::{JobKind, NewDeployment, ProjectRoutes, Upload};
 use sea_orm::{ConnectionTrait, Database};
 
 use crate::support::{TTL, World, key_of, new_deployment, run, upload};
@@ -222,7 +222,7 @@ async fn a_hundred_thousand_projects_are_read_and_listed() {
         let (project, _) = world.lookup(&format!("p0-{n}")).await;
         world.create(&project, "main", &[("/a.html", "same")]).await;
     }
-    while let Some(lease) = world.store.claim_job("w", TTL).await.unwrap() {
+    while let Some(lease) = world.store.claim_job("w", JobKind::Upload, TTL, None).await.unwrap() {
         run(&world.store, &lease).await.unwrap();
     }
     for _ in 0..3 {
@@ -237,4 +237,20 @@ async fn a_hundred_thousand_projects_are_read_and_listed() {
         assert_eq!(world.store.list_projects(&world.account, page).await.unwrap().items.len(), 10);
         took(&format!("page {} of projects", page.page), start, Duration::from_secs(2));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_queue_of_builds_is_claimed_from_soon() {
+    let world = World::new().await;
+    let project = world.git_project("demo").await;
+    let start = Instant::now();
+    for n in 0..1500 {
+        world.push(&project, &format!("branch-{n}"), "1").await;
+    }
+    took("1,500 pushes", start, Duration::from_secs(60));
+    let start = Instant::now();
+    for _ in 0..20 {
+        world.store.claim_job("w", JobKind::Build, TTL, Some(100)).await.unwrap().expect("a build");
+    }
+    took("20 builds claimed of 1,500", start, Duration::from_secs(5));
 }

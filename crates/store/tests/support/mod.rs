@@ -13,12 +13,13 @@ use offprint_model::id::{AccountId, DeploymentId};
 use offprint_model::name::{BranchName, ProjectName};
 use offprint_model::project::Project;
 use offprint_model::secret::Secret;
+use offprint_model::source::{CloneUrl, PreviewSetting, Source, SourceKind};
 use offprint_model::stages::{StageEnd, StageName, StageStatus, Stages};
 use offprint_store::blobs::NewPack;
 use offprint_store::invariants::check_invariants;
 use offprint_store::{
-    AccountScope, Clock, Lease, NewDeployment, NewProject, Permission, ProjectScope, Result, Store,
-    StoreError, StoreOptions, Upload,
+    AccountScope, Clock, JobKind, Lease, NewBuild, NewContent, NewDeployment, NewProject, Permission,
+    ProjectScope, Result, Store, StoreError, StoreOptions, Upload,
 };
 
 pub(crate) const TTL: Duration = Duration::from_secs(60);
@@ -97,7 +98,7 @@ impl World {
 
     /// Takes all waiting jobs to their end.
     pub(crate) async fn run_jobs(&self) {
-        while let Some(lease) = self.store.claim_job("test", TTL).await.unwrap() {
+        while let Some(lease) = self.store.claim_job("test", JobKind::Upload, TTL, None).await.unwrap() {
             run(&self.store, &lease).await.unwrap();
         }
     }
@@ -105,11 +106,53 @@ impl World {
     /// Claims jobs until the one for this deployment; the others stay leased.
     pub(crate) async fn claim(&self, id: &DeploymentId) -> Lease {
         loop {
-            let lease = self.store.claim_job("test", TTL).await.unwrap().expect("the job is there");
+            let lease = self
+                .store
+                .claim_job("test", JobKind::Upload, TTL, None)
+                .await
+                .unwrap()
+                .expect("the job is there");
             if lease.deployment_id() == id {
                 return lease;
             }
         }
+    }
+
+    /// A project that is built from a repository.
+    pub(crate) async fn git_project(&self, name: &str) -> ProjectScope {
+        let new = NewProject { source: Some(source()), ..new_project(name) };
+        self.store.create_project(&self.account, new).await.unwrap();
+        self.lookup(name).await.0
+    }
+
+    /// A push to a branch, whose build then waits.
+    pub(crate) async fn push(&self, project: &ProjectScope, branch: &str, commit: &str) -> Deployment {
+        self.store.create_build(project, new_build(branch, commit), None).await.unwrap()
+    }
+
+    /// Claims the next build.
+    pub(crate) async fn claim_build(&self) -> Option<Lease> {
+        self.store.claim_job("builder", JobKind::Build, TTL, None).await.unwrap()
+    }
+
+    /// What the pipeline does with a build that leaves these files.
+    pub(crate) async fn build(&self, lease: &Lease, files: &[(&str, &str)]) -> Result<()> {
+        let stages = built(self.store.work(lease).await?.deployment.stages);
+        self.store.set_stages(lease, stages).await?;
+        self.store.attach_content(lease, self.content(files).await).await?;
+        let stages = stages.start(StageName::Deploy, Clock::now()).unwrap();
+        self.store.set_stages(lease, stages).await?;
+        let sealed = self.store.seal(lease).await?;
+        self.store.activate(sealed, lease, succeeded(stages)).await
+    }
+
+    /// Stores the files, as a build's worker does.
+    pub(crate) async fn content(&self, files: &[(&str, &str)]) -> NewContent {
+        let uploads = files.iter().map(|(path, text)| upload(path, text.as_bytes())).collect();
+        self.store.put_assets(&self.account, uploads).await.unwrap();
+        let asset =
+            |(path, text): &(&str, &str)| (AssetPath::parse(path).unwrap(), key_of(path, text.as_bytes()));
+        NewContent { assets: files.iter().map(asset).collect(), ..NewContent::default() }
     }
 
     pub(crate) async fn live(&self, project: &ProjectScope) -> Option<DeploymentId> {
@@ -138,6 +181,55 @@ pub(crate) fn new_project(name: &str) -> NewProject {
         preview: Default::default(),
         source: None,
     }
+}
+
+pub(crate) fn source() -> Source {
+    Source {
+        kind: SourceKind::Forgejo,
+        owner: "owner".into(),
+        owner_id: String::new(),
+        repo_name: "repository".into(),
+        repo_id: String::new(),
+        production_branch: "main".into(),
+        pr_comments_enabled: true,
+        deployments_enabled: true,
+        production_deployments_enabled: true,
+        preview_deployment_setting: PreviewSetting::All,
+        preview_branch_includes: vec!["*".into()],
+        preview_branch_excludes: Vec::new(),
+        path_includes: vec!["*".into()],
+        path_excludes: Vec::new(),
+        clone_url: Some(CloneUrl::parse("https://forge.example/owner/repository.git").unwrap()),
+        api_url: None,
+        submodules: false,
+        lfs: false,
+        poll: false,
+    }
+}
+
+pub(crate) fn new_build(from: &str, commit: &str) -> NewBuild {
+    NewBuild {
+        environment: if from == "main" { Environment::Production } else { Environment::Preview },
+        branch: branch(from),
+        commit: Commit { hash: commit.into(), message: format!("Message of {commit}"), dirty: false },
+        trigger: Trigger::GithubPush,
+        skip: None,
+        untrusted: false,
+        pull_request: None,
+    }
+}
+
+/// The stages up to the end of the build, from wherever an earlier attempt stopped.
+pub(crate) fn built(mut stages: Stages) -> Stages {
+    for name in [StageName::Queued, StageName::Initialize, StageName::CloneRepo, StageName::Build] {
+        if stages.get(name).status == StageStatus::Idle {
+            stages = stages.start(name, Clock::now()).unwrap();
+        }
+        if stages.get(name).status == StageStatus::Active {
+            stages = stages.end(name, StageEnd::Success, Clock::now()).unwrap();
+        }
+    }
+    stages
 }
 
 pub(crate) fn branch(name: &str) -> BranchName {

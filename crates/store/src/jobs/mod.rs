@@ -4,6 +4,11 @@
 //! a worker names it, in the SQL of the write. A worker that slept through the end of its lease may go on as
 //! long as nobody else has claimed the job; from then on each of its writes changes nothing and says
 //! `LeaseLost`.
+//!
+//! Uploads and builds wait in queues of their own, so that a long build never holds an upload up. Of the builds,
+//! those for production come first, and of each account only so many run at once.
+
+mod build;
 
 use std::time::Duration;
 
@@ -14,16 +19,37 @@ use offprint_model::time::Timestamp;
 
 use crate::assets::hash_of;
 use crate::clock::Clock;
-use crate::db::{Row, Rows, Tx, values};
+use crate::db::{Rows, Tx, values};
 use crate::deployments::{SetAlias, by_seq, environment_named, move_alias};
 use crate::error::{Result, StoreError};
+use crate::feedback::note_feedback;
 use crate::open::Store;
-use crate::projects::{json, stored_name};
+use crate::projects::{json, load_scoped, stored_name};
 use crate::routing::routes_changed;
 use crate::site::{SiteDocument, SiteHash};
+use crate::source::{SourceCredentials, credentials_of};
 use crate::sql;
 use crate::stored::{stages_from_json, stages_to_json};
 use crate::variants::note_variants;
+
+/// Which workers a deployment needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// Its content is here already.
+    Upload,
+    /// Its content is to be built from the project's repository.
+    Build,
+}
+
+impl JobKind {
+    /// The name that is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Upload => "upload",
+            Self::Build => "build",
+        }
+    }
+}
 
 /// Receipt: the holder works on this job. Made by [`Store::claim_job`] only.
 #[derive(Clone, Debug)]
@@ -33,9 +59,15 @@ pub struct Lease {
     deployment: DeploymentId,
     order: i64,
     attempt: i64,
+    kind: JobKind,
 }
 
 impl Lease {
+    /// Which queue the job came from.
+    pub const fn kind(&self) -> JobKind {
+        self.kind
+    }
+
     /// The deployment to work on.
     pub const fn deployment_id(&self) -> &DeploymentId {
         &self.deployment
@@ -56,16 +88,40 @@ pub struct Sealed {
 
 /// What there is to do.
 pub struct Work {
-    /// The deployment, with the stages as an earlier attempt may have left them.
+    /// The deployment, with the stages as an earlier attempt may have left them. Its commit is empty where the
+    /// head of its branch is to be built, see [`Store::set_commit`].
     pub deployment: Deployment,
-    /// The name of its content.
-    pub site: SiteHash,
-    /// Its content.
-    pub document: SiteDocument,
+    /// Its content and the content's name. A build has none until [`Store::attach_content`], and may have that of
+    /// an earlier attempt.
+    pub content: Option<(SiteHash, SiteDocument)>,
+    /// Whether what is to be built is a stranger's. Its settings hold no secrets then, and it must not write into
+    /// the build cache.
+    pub untrusted: bool,
+    /// The pull request that it is built for: a fork's commit is found at the forge's reference for that.
+    pub pull_request: Option<u64>,
+    /// How the repository is reached: token, key and known hosts, for builds. Nothing that comes out of the
+    /// repository may see them.
+    pub credentials: Option<SourceCredentials>,
+    /// The number of the build cache: what was cached under another must not be used.
+    pub cache_epoch: u64,
 }
 
-const ANY_CLAIMABLE: &str =
-    "SELECT seq FROM job WHERE state IN ('ready', 'leased') AND lease_until <= $1 LIMIT 1";
+const CLAIMABLE_UPLOAD: &str = "SELECT seq FROM job
+    WHERE kind = 'upload' AND state IN ('ready', 'leased') AND lease_until <= $1 ORDER BY seq LIMIT 1";
+/// $2 how many builds of one account may be leased.
+const CLAIMABLE_BUILD: &str = "SELECT j.seq FROM job j
+        JOIN deployment d ON d.seq = j.deployment_seq JOIN project p ON p.seq = d.project_seq
+    WHERE j.kind = 'build' AND j.state IN ('ready', 'leased') AND j.lease_until <= $1
+        AND p.account_seq NOT IN (SELECT q.account_seq FROM job o
+            JOIN deployment e ON e.seq = o.deployment_seq JOIN project q ON q.seq = e.project_seq
+            WHERE o.state = 'leased' AND o.lease_until > $1 AND o.kind = 'build'
+            GROUP BY q.account_seq HAVING count(*) >= $2)
+    ORDER BY d.environment <> 'production', j.seq LIMIT 1";
+const LEASE: &str = "UPDATE job SET state = 'leased', attempt = attempt + 1, lease_until = $2, worker = $3
+    WHERE seq = $1 RETURNING seq, deployment_seq, deploy_seq, attempt";
+const WORK: &str = "SELECT d.untrusted, d.pull_request, d.project_seq, p.cache_epoch, s.hash
+    FROM deployment d JOIN project p ON p.seq = d.project_seq LEFT JOIN site s ON s.id = d.site_id
+    WHERE d.seq = $1";
 const DEPLOYMENT_ID: &str = "SELECT id FROM deployment WHERE seq = $1";
 const HOLDS: &str = "SELECT seq FROM job WHERE seq = $1 AND attempt = $2 AND state = 'leased'";
 const RENEW: &str = "UPDATE job SET lease_until = $3 WHERE seq = $1 AND attempt = $2 AND state = 'leased'";
@@ -73,8 +129,7 @@ const RELEASE: &str = "UPDATE job SET state = 'ready', lease_until = 0, worker =
     WHERE seq = $1 AND attempt = $2 AND state = 'leased'";
 const FINISH: &str = "UPDATE job SET state = 'done', lease_until = 0
     WHERE seq = $1 AND attempt = $2 AND state = 'leased'";
-const SITE_HASH: &str =
-    "SELECT s.hash, d.site_id FROM deployment d JOIN site s ON s.id = d.site_id WHERE d.seq = $1";
+const SITE: &str = "SELECT site_id FROM deployment WHERE seq = $1";
 const STAGES: &str = "SELECT stages FROM deployment WHERE seq = $1 AND ended IS NULL AND deleted IS NULL";
 const SET_STAGES: &str = "UPDATE deployment SET stages = $2, modified = $3, ended = $4 WHERE seq = $1
     AND ended IS NULL AND EXISTS
@@ -86,15 +141,23 @@ const ALIAS_OF: &str = "SELECT d.project_seq, d.environment, d.label, p.name, d.
     FROM deployment d JOIN project p ON p.seq = d.project_seq JOIN site s ON s.id = d.site_id WHERE d.seq = $1";
 
 impl Store {
-    /// Leases the oldest job that is free or whose lease has run out. `None`: there is none now.
-    pub async fn claim_job(&self, worker: &str, ttl: Duration) -> Result<Option<Lease>> {
+    /// Leases the next job that is free or whose lease has run out. Uploads: the oldest. Builds: those for
+    /// production first, then the oldest, leaving out accounts of which `per_account` builds are leased already.
+    /// `None`: there is none now.
+    pub async fn claim_job(
+        &self,
+        worker: &str,
+        kind: JobKind,
+        ttl: Duration,
+        per_account: Option<u32>,
+    ) -> Result<Option<Lease>> {
         // Looking first keeps idle workers out of the writers' queue.
-        if self.db().one(ANY_CLAIMABLE, values![Clock::now()]).await?.is_none() {
+        if claimable(self.db(), kind, per_account).await?.is_none() {
             return Ok(None);
         }
         let tx = self.db().write("claim_job").await?;
-        let now = Clock::now();
-        let claimed = tx.returning(sql::CLAIM_JOB, values![now, after(now, ttl), worker]).await?;
+        let Some(job) = claimable(&tx, kind, per_account).await? else { return Ok(None) };
+        let claimed = tx.returning(LEASE, values![job, after(Clock::now(), ttl), worker]).await?;
         let Some(row) = claimed.first() else { return Ok(None) };
         let deployment_seq: i64 = row.get("deployment_seq")?;
         let id = tx.one(DEPLOYMENT_ID, values![deployment_seq]).await?;
@@ -106,6 +169,7 @@ impl Store {
             deployment: DeploymentId::new(id),
             order: row.get("deploy_seq")?,
             attempt: row.get("attempt")?,
+            kind,
         };
         tx.commit().await?;
         Ok(Some(lease))
@@ -132,6 +196,12 @@ impl Store {
         tx.commit().await
     }
 
+    /// Whether the lease is still good. Cheap: to be asked a few times a second while something runs that is to end
+    /// when its deployment is canceled or deleted.
+    pub async fn holds_lease(&self, lease: &Lease) -> Result<bool> {
+        Ok(self.db().one(HOLDS, values![lease.job, lease.attempt]).await?.is_some())
+    }
+
     /// What there is to do.
     ///
     /// # Errors
@@ -140,11 +210,31 @@ impl Store {
         let tx = self.db().read().await?;
         holds(&tx, lease).await?;
         let deployment = by_seq(&tx, self.keys(), lease.deployment_seq).await?;
-        let row = site_row(&tx, lease).await?;
-        let site = SiteHash::of_document(hash_of(row.get("hash")?)?);
+        let row = tx.one(WORK, values![lease.deployment_seq]).await?.ok_or(StoreError::LeaseLost)?;
+        let site = row.get::<Option<Vec<u8>>>("hash")?.map(hash_of).transpose()?;
+        let credentials = match lease.kind {
+            JobKind::Upload => None,
+            JobKind::Build => {
+                let (scope, _) = load_scoped(&tx, self.keys(), row.get("project_seq")?).await?;
+                let all = credentials_of(&tx, self.keys(), &scope).await?;
+                Some(SourceCredentials { webhook_secret: None, ..all })
+            }
+        };
         drop(tx);
-        let document = self.load_site(&site).await?;
-        Ok(Work { deployment, site, document })
+        let content = match site.map(SiteHash::of_document) {
+            None => None,
+            Some(site) => Some((site, self.load_site(&site).await?)),
+        };
+        Ok(Work {
+            deployment,
+            content,
+            untrusted: row.get("untrusted")?,
+            pull_request: row
+                .get::<Option<i64>>("pull_request")?
+                .and_then(|number| u64::try_from(number).ok()),
+            credentials,
+            cache_epoch: u64::try_from(row.get::<i64>("cache_epoch")?).unwrap_or_default(),
+        })
     }
 
     /// Notes how far the deployment is. Stages that end it go to [`Store::activate`] or
@@ -179,10 +269,12 @@ impl Store {
     /// since pins keep its blobs.
     ///
     /// # Errors
-    /// `LeaseLost`; `Unsealed` when a blob is lost.
+    /// `LeaseLost`; `Unsealed` when a blob is lost; `IllegalStages` when a build has no content yet.
     pub async fn seal(&self, lease: &Lease) -> Result<Sealed> {
         holds(self.db(), lease).await?;
-        let site_id = site_row(self.db(), lease).await?.get("site_id")?;
+        let row = self.db().one(SITE, values![lease.deployment_seq]).await?.ok_or(StoreError::LeaseLost)?;
+        let site_id: Option<i64> = row.get("site_id")?;
+        let site_id = site_id.ok_or(StoreError::IllegalStages("there is no content to be sealed"))?;
         self.check_seal(site_id).await?;
         Ok(Sealed { deployment_seq: lease.deployment_seq, site_id })
     }
@@ -193,7 +285,7 @@ impl Store {
     ///
     /// # Errors
     /// `LeaseLost`; `IllegalStages` when the stages do not end in success or do not follow from the stored
-    /// ones, or the seal is of another deployment.
+    /// ones, or the seal is of another deployment or content.
     pub async fn activate(&self, sealed: Sealed, lease: &Lease, stages: Stages) -> Result<()> {
         if !stages.is_success() {
             return Err(StoreError::IllegalStages("only a success is activated"));
@@ -205,6 +297,9 @@ impl Store {
         let now = Clock::now();
         write_stages(&tx, lease, stages, now).await?;
         let row = tx.one(ALIAS_OF, values![lease.deployment_seq]).await?.ok_or(StoreError::LeaseLost)?;
+        if row.get::<i64>("site_id")? != sealed.site_id {
+            return Err(StoreError::IllegalStages("the content is not the one that was sealed"));
+        }
         tx.run(ACTIVATED, values![lease.deployment_seq, now]).await?;
         if row.time_opt("sealed")?.is_none() {
             tx.run(SET_SEALED, values![sealed.site_id, now]).await?;
@@ -247,8 +342,17 @@ async fn holds(rows: &impl Rows, lease: &Lease) -> Result<()> {
     held.map(drop).ok_or(StoreError::LeaseLost)
 }
 
-async fn site_row(rows: &impl Rows, lease: &Lease) -> Result<Row> {
-    rows.one(SITE_HASH, values![lease.deployment_seq]).await?.ok_or(StoreError::LeaseLost)
+/// The job to be claimed next.
+async fn claimable(rows: &impl Rows, kind: JobKind, per_account: Option<u32>) -> Result<Option<i64>> {
+    let now = Clock::now();
+    let row = match kind {
+        JobKind::Upload => rows.one(CLAIMABLE_UPLOAD, values![now]).await?,
+        JobKind::Build => {
+            let most = per_account.map_or(i64::MAX, i64::from);
+            rows.one(CLAIMABLE_BUILD, values![now, most]).await?
+        }
+    };
+    row.map(|row| row.get("seq")).transpose()
 }
 
 async fn write_stages(tx: &Tx, lease: &Lease, stages: Stages, now: Timestamp) -> Result<()> {
@@ -260,7 +364,11 @@ async fn write_stages(tx: &Tx, lease: &Lease, stages: Stages, now: Timestamp) ->
     let ended = stages.is_terminal().then_some(now);
     let json = stages_to_json(&stages)?;
     let values = values![lease.deployment_seq, json, now, ended, lease.job, lease.attempt];
-    fenced(tx.run(SET_STAGES, values).await?)
+    fenced(tx.run(SET_STAGES, values).await?)?;
+    match lease.kind {
+        JobKind::Upload => Ok(()),
+        JobKind::Build => note_feedback(tx, lease.deployment_seq, now).await,
+    }
 }
 
 async fn finish(tx: &Tx, lease: &Lease, now: Timestamp) -> Result<()> {
