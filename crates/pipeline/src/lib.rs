@@ -5,12 +5,33 @@
 //! change nothing. What a site's author did wrong ends as a failed stage and a log that says why; what we did
 //! wrong is an error, and the job is tried again.
 //!
-//! Beside them one worker makes compressed variants of what went live.
+//! Beside them one worker makes compressed variants of what went live, one tells forges how deployments are, and
+//! one looks for new commits where no webhook comes.
 //!
-//! Knows nothing of HTTP, of either API's shapes, or of how requests find a site.
+//! Knows nothing of either API's shapes, or of how requests find a site.
 
-mod deploy;
+pub mod builder;
 mod runner;
+mod stages;
+
+mod builds_off;
+mod cache;
+mod framework;
+mod git;
+mod host_tools;
+mod ingest;
+mod log_sink;
+mod mask;
+mod tools;
+mod workspace;
+mod wrangler_file;
+
+mod feedback;
+mod poll;
 mod variants;
 
+pub use feedback::{DeploymentLinks, Feedback, FeedbackOptions, LinksOf, MayReach};
+pub use ingest::SiteLimits;
+pub use poll::Poller;
 pub use runner::{Pipeline, PipelineOptions};
+pub use stages::{BuildOptions, UrlOf};

@@ -1,18 +1,32 @@
 //! The workers that claim jobs and see them through.
+//!
+//! Uploads and builds have workers of their own, so that a long build never holds an upload up.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use offprint_store::{Lease, SoleWorker, Store, StoreError, Wake};
+use offprint_sandbox::remove_tree;
+use offprint_store::{Clock, JobKind, Lease, SoleWorker, Store, StoreError, Wake};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::deploy;
+use crate::builds_off;
+use crate::feedback::{Feedback, FeedbackOptions};
+use crate::ingest::blocking;
+use crate::poll::Poller;
+use crate::stages::{BuildOptions, Builds, StageError, deploy};
 use crate::variants::Compressor;
 
+/// How often a running build asks whether it is still wanted: so long does it live at the most after it was canceled.
+const STILL_WANTED: Duration = Duration::from_millis(300);
+/// How often the build caches are looked through for what is old.
+const SWEEP: Duration = Duration::from_secs(600);
+
 /// How the pipeline works.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PipelineOptions {
-    /// How many jobs run at once.
+    /// How many uploads are deployed at once.
     pub workers: usize,
     /// How long a lease lasts when its worker is not heard of.
     pub lease_ttl: Duration,
@@ -24,6 +38,13 @@ pub struct PipelineOptions {
     /// Whether compressed variants of what is served are made in the background. What was not made while this
     /// was off is made once it is on.
     pub variants: bool,
+    /// How builds run; `None`: this server does not build, and says so to whoever asks for a build.
+    pub builds: Option<BuildOptions>,
+    /// How often repositories without webhooks are looked at, where projects ask for it and this server builds;
+    /// `None`: never.
+    pub poll_interval: Option<Duration>,
+    /// How forges are told of deployments; `None`: they are not.
+    pub feedback: Option<FeedbackOptions>,
 }
 
 impl Default for PipelineOptions {
@@ -34,6 +55,9 @@ impl Default for PipelineOptions {
             idle: Duration::from_secs(1),
             attempts_max: 5,
             variants: true,
+            builds: None,
+            poll_interval: None,
+            feedback: None,
         }
     }
 }
@@ -55,54 +79,122 @@ impl Pipeline {
         let sole = store.take_over_jobs().await?;
         let stop = CancellationToken::new();
         let workers = TaskTracker::new();
-        for number in 0..options.workers {
-            let worker = Worker {
-                name: format!("{}-{number}", std::process::id()),
-                store: store.clone(),
-                wake: wake.clone(),
-                options: options.clone(),
-            };
-            workers.spawn(worker.run(stop.clone()));
-        }
-        if options.variants {
-            let compressor = Compressor {
-                store,
-                wake,
-                idle: options.idle,
-                attempts_max: options.attempts_max,
-                stop: stop.clone(),
-            };
-            workers.spawn(compressor.run());
-        }
+        let crew = Crew { store, wake, options, stop: stop.clone(), workers: workers.clone() };
+        crew.start_uploads();
+        crew.start_builds(sole.is_some()).await;
+        crew.start_background();
         workers.close();
         Ok(Self { stop, workers, _sole: sole })
     }
 
-    /// Claims no further job and waits for those that run. A blob that is being compressed is given up.
+    /// Claims no further job and waits for the uploads that run. Builds are ended and given back, to begin anew when
+    /// there is a server again; a blob that is being compressed is given up.
     pub async fn shutdown(self) {
         self.stop.cancel();
         self.workers.wait().await;
     }
 }
 
-struct Worker {
-    name: String,
+/// Starts the workers.
+struct Crew {
     store: Store,
     wake: Wake,
     options: PipelineOptions,
+    stop: CancellationToken,
+    workers: TaskTracker,
+}
+
+impl Crew {
+    fn start_uploads(&self) {
+        for number in 0..self.options.workers {
+            self.start_worker(format!("{}-{number}", std::process::id()), Task::Uploads);
+        }
+    }
+
+    async fn start_builds(&self, sole: bool) {
+        let Some(options) = &self.options.builds else {
+            self.start_worker(format!("{}-build", std::process::id()), Task::BuildsOff);
+            return;
+        };
+        if sole {
+            // What a killed server has left. Its processes have died with it.
+            let left = options.work_dir.clone();
+            if let Err(error) = blocking(move || remove_all_in(&left)).await {
+                tracing::warn!(%error, "cannot remove the directories of earlier builds");
+            }
+        }
+        let builds = Arc::new(Builds::new(self.store.clone(), options.clone()));
+        for number in 0..options.workers {
+            let name = format!("{}-build-{number}", std::process::id());
+            self.start_worker(name, Task::Builds(Arc::clone(&builds)));
+        }
+        self.workers.spawn(sweep_caches(Arc::clone(&builds), self.stop.clone()));
+        if let Some(interval) = self.options.poll_interval {
+            let poller = Poller::new(self.store.clone(), self.wake.clone(), options.clone(), interval);
+            self.workers.spawn(poller.run(self.stop.clone()));
+        }
+    }
+
+    fn start_background(&self) {
+        if self.options.variants {
+            let compressor = Compressor {
+                store: self.store.clone(),
+                wake: self.wake.clone(),
+                idle: self.options.idle,
+                attempts_max: self.options.attempts_max,
+                stop: self.stop.clone(),
+            };
+            self.workers.spawn(compressor.run());
+        }
+        if let Some(options) = &self.options.feedback {
+            let feedback = Feedback::new(self.store.clone(), self.wake.clone(), options.clone());
+            self.workers.spawn(feedback.run(self.stop.clone()));
+        }
+    }
+
+    fn start_worker(&self, name: String, task: Task) {
+        let worker = Worker {
+            name,
+            task,
+            store: self.store.clone(),
+            wake: self.wake.clone(),
+            options: self.options.clone(),
+            stop: self.stop.clone(),
+        };
+        self.workers.spawn(worker.run());
+    }
+}
+
+/// What a worker does.
+enum Task {
+    /// Deploys uploads.
+    Uploads,
+    /// Builds.
+    Builds(Arc<Builds>),
+    /// Tells whoever wants a build that there are none here.
+    BuildsOff,
+}
+
+struct Worker {
+    name: String,
+    task: Task,
+    store: Store,
+    wake: Wake,
+    options: PipelineOptions,
+    stop: CancellationToken,
 }
 
 impl Worker {
-    async fn run(self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            match self.store.claim_job(&self.name, self.options.lease_ttl).await {
+    async fn run(self) {
+        while !self.stop.is_cancelled() {
+            match self.claim().await {
                 Ok(Some(lease)) => self.see_through(&lease).await,
                 Ok(None) => {
                     // A poke between the query and this wait is remembered by our clone of the handle.
                     tokio::select! {
                         () = self.wake.pipeline_woken() => {}
                         () = tokio::time::sleep(self.options.idle) => {}
-                        () = stop.cancelled() => {}
+                        () = self.stop.cancelled() => {}
                     }
                 }
                 Err(error) => {
@@ -113,37 +205,94 @@ impl Worker {
         }
     }
 
+    async fn claim(&self) -> Result<Option<Lease>, StoreError> {
+        let (kind, per_account) = match &self.task {
+            Task::Uploads => (JobKind::Upload, None),
+            Task::Builds(builds) => (JobKind::Build, builds.options.per_account),
+            Task::BuildsOff => (JobKind::Build, None),
+        };
+        self.store.claim_job(&self.name, kind, self.options.lease_ttl, per_account).await
+    }
+
     /// Runs one job. A fault of ours leaves the lease to expire, and the job is claimed again.
     async fn see_through(&self, lease: &Lease) {
-        let deployment = lease.deployment_id().clone();
-        let given_up = lease.attempt() > self.options.attempts_max;
+        // A build has to be ended in order before anybody else may begin it; an upload may be dropped anywhere.
+        let stop = self.stop.child_token();
+        let mut job = std::pin::pin!(self.job(lease, &stop));
         let outcome = tokio::select! {
-            outcome = async {
-                if given_up { deploy::give_up(&self.store, lease).await } else { deploy::run(&self.store, lease).await }
-            } => outcome,
-            error = self.keep(lease) => Err(error),
+            outcome = &mut job => outcome,
+            lost = self.keep(lease) => match &self.task {
+                Task::Uploads | Task::BuildsOff => Err(lost.into()),
+                Task::Builds(_) => {
+                    stop.cancel();
+                    job.await
+                }
+            },
         };
+        self.end(lease, outcome).await;
+    }
+
+    async fn job(&self, lease: &Lease, stop: &CancellationToken) -> Result<(), StageError> {
+        let given_up = lease.attempt() > self.options.attempts_max;
+        match &self.task {
+            _ if given_up => Ok(deploy::give_up(&self.store, lease).await?),
+            Task::Uploads => Ok(deploy::run(&self.store, lease).await?),
+            Task::Builds(builds) => builds.run(lease, stop).await,
+            Task::BuildsOff => Ok(builds_off::run(&self.store, lease).await?),
+        }
+    }
+
+    async fn end(&self, lease: &Lease, outcome: Result<(), StageError>) {
+        let deployment = lease.deployment_id();
+        // The builds that this one has kept waiting for its account's share may have their turn.
+        if matches!(self.task, Task::Builds(_)) {
+            self.wake.pipeline();
+        }
         match outcome {
             Ok(()) => {
                 self.wake.edge();
+                self.wake.feedback();
                 tracing::info!(deployment.id = %deployment, "deployment ended");
             }
-            Err(StoreError::LeaseLost) => {
-                tracing::info!(deployment.id = %deployment, "the job went to another worker or was deleted");
+            Err(StageError::Stopped) if self.stop.is_cancelled() => {
+                tracing::info!(deployment.id = %deployment, "the build is given back: the server stops");
+                if let Err(error) = self.store.release(lease).await {
+                    tracing::info!(%error, "the job cannot be given back; its lease will expire");
+                }
+            }
+            Err(StageError::Stopped | StageError::Store(StoreError::LeaseLost)) => {
+                tracing::info!(deployment.id = %deployment, "the job was canceled, deleted or went to another worker");
             }
             Err(error) => {
-                let attempt = lease.attempt();
-                tracing::error!(deployment.id = %deployment, attempt, %error, "a job failed and will be retried");
+                let (attempt, cause) =
+                    (lease.attempt(), std::error::Error::source(&error).map(ToString::to_string));
+                tracing::error!(deployment.id = %deployment, attempt, %error, cause, "a job failed and will be retried");
                 self.give_back(lease).await;
             }
         }
     }
 
-    /// Renews the lease for as long as the job runs; returns only when that fails.
+    /// Renews the lease for as long as the job runs, and asks often whether a build is still wanted; returns only
+    /// when the lease is lost or cannot be renewed.
     async fn keep(&self, lease: &Lease) -> StoreError {
+        let interval = match self.task {
+            Task::Builds(_) => STILL_WANTED.min(self.options.lease_ttl / 3),
+            Task::Uploads | Task::BuildsOff => self.options.lease_ttl / 3,
+        };
+        let mut renewed = tokio::time::Instant::now();
         loop {
-            tokio::time::sleep(self.options.lease_ttl / 3).await;
-            if let Err(error) = self.store.renew(lease, self.options.lease_ttl).await {
+            tokio::time::sleep(interval).await;
+            let kept = if renewed.elapsed() >= self.options.lease_ttl / 3 {
+                renewed = tokio::time::Instant::now();
+                self.store.renew(lease, self.options.lease_ttl).await
+            } else {
+                match self.store.holds_lease(lease).await {
+                    Ok(false) => Err(StoreError::LeaseLost),
+                    // A look that failed says nothing; the renewal decides.
+                    Ok(true) | Err(_) => Ok(()),
+                }
+            };
+            if let Err(error) = kept {
                 return error;
             }
         }
@@ -154,6 +303,37 @@ impl Worker {
         let pause = Duration::from_millis(200) * 2u32.saturating_pow(lease.attempt().min(6));
         if let Err(error) = self.store.renew(lease, pause).await {
             tracing::warn!(%error, "cannot give the job back; its lease will expire");
+        }
+    }
+}
+
+fn remove_all_in(directory: &Path) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        remove_tree(&entry?.path())?;
+    }
+    Ok(())
+}
+
+/// Removes from the build caches what is old or purged, at the start and now and then.
+async fn sweep_caches(builds: Arc<Builds>, stop: CancellationToken) {
+    loop {
+        let swept = match builds.store.build_cache_epochs().await {
+            Ok(epochs) => {
+                let caches = builds.caches.clone();
+                blocking(move || caches.sweep(&epochs, Clock::now())).await.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = swept {
+            tracing::warn!(error, "cannot clean the build caches");
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_none() {
+            return;
         }
     }
 }

@@ -3,7 +3,9 @@
 use offprint_model::deployment::LogLine;
 use offprint_model::rules::{RuleIssue, headers, redirects};
 use offprint_model::stages::{IllegalStep, StageEnd, StageName, StageStatus, Stages};
-use offprint_store::{Clock, Lease, SiteDocument, Store, StoreError, Work};
+use offprint_store::{Clock, JobKind, Lease, SiteDocument, Store, StoreError, Work};
+
+use super::{failed, illegal};
 
 /// Takes a queued deployment live.
 ///
@@ -28,10 +30,12 @@ pub(crate) async fn give_up(store: &Store, lease: &Lease) -> Result<(), StoreErr
     let work = store.work(lease).await?;
     let line = "Error: the server could not finish this deployment; its operator finds the reason in the server's log.";
     store.append_log(lease, &[line_now(line)]).await?;
-    let stages = begin(work.deployment.stages)
-        .and_then(|stages| stages.end(StageName::Deploy, StageEnd::Failure, Clock::now()))
-        .map_err(illegal)?;
-    store.finish_failed(lease, stages).await
+    // An upload is never built: its stages in the middle stay idle.
+    let stages = match lease.kind() {
+        JobKind::Upload => begin(work.deployment.stages),
+        JobKind::Build => Ok(work.deployment.stages),
+    };
+    store.finish_failed(lease, stages.and_then(failed).map_err(illegal)?).await
 }
 
 /// Ends the wait and begins to deploy, from wherever an earlier attempt stopped.
@@ -47,16 +51,12 @@ fn begin(stages: Stages) -> Result<Stages, IllegalStep> {
     }
 }
 
-/// A step that the rules forbid means that the stored row is not what we wrote.
-fn illegal(step: IllegalStep) -> StoreError {
-    StoreError::Corrupt(step.to_string())
-}
-
 /// What the author of the site should know of it.
 fn report(work: &Work) -> Vec<LogLine> {
-    let mut lines = vec![line_now(&format!("Deploying {} assets.", work.document.manifest.len()))];
-    lines.extend(rules(&work.document).iter().map(|text| line_now(text)));
-    if work.document.worker.is_some() {
+    let Some((_, document)) = &work.content else { return Vec::new() };
+    let mut lines = vec![line_now(&format!("Deploying {} assets.", document.manifest.len()))];
+    lines.extend(rules(document).iter().map(|text| line_now(text)));
+    if document.worker.is_some() {
         lines.push(line_now(
             "Warning: this deployment has a Worker, and this server does not run Functions yet. Requests \
              that are routed to it are answered with status 501; assets are served.",

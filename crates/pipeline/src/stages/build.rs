@@ -1,0 +1,365 @@
+//! The third stage: installs what the site depends on, runs its build command, and finds what came of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use offprint_model::config::EnvVar;
+use offprint_model::deployment::Commit;
+
+use super::plan::{Plan, plan};
+use super::step::run_logged;
+use super::toolchain::Toolchain;
+use super::{Context, Outcome, StageError};
+use crate::builder::{Bind, BuildLimits, Exit, Limit, Step};
+use crate::cache::BuildCache;
+use crate::framework::{Install, Sources, cached_directories};
+use crate::ingest::{blocking, shown};
+use crate::workspace::{Folder, NoFolder};
+use crate::wrangler_file;
+
+/// So many names are told of a directory in which something was looked for.
+const NAMES_TOLD: usize = 20;
+/// Where a step sees the caches of the package managers.
+const CACHE: &str = "/build-cache";
+
+/// What a build has left.
+#[derive(Debug)]
+pub(super) struct Built {
+    /// The site.
+    pub(super) output: Folder,
+    root: Folder,
+    cache: Option<Arc<BuildCache>>,
+    cached: &'static [&'static str],
+}
+
+impl Built {
+    /// Keeps the framework's directories for the next build. What fails costs that one its time and nothing else.
+    pub(super) async fn keep(self) {
+        let Self { root, cache: Some(cache), cached, .. } = self else { return };
+        let save = move || {
+            for directory in cached {
+                if let Err(error) = cache.save(directory, &root) {
+                    tracing::warn!(directory, %error, "cannot keep a directory in the build cache");
+                }
+            }
+        };
+        blocking(save).await;
+    }
+}
+
+/// Builds the site.
+pub(super) async fn run(ctx: &Context<'_>, commit: &Commit) -> Result<Outcome<Built>, StageError> {
+    let config = &ctx.deployment().build_config;
+    let root = match open_root(ctx, config.root_dir.as_deref().unwrap_or_default()).await {
+        Ok(root) => root,
+        Err(why) => return Ok(Outcome::Failed(why)),
+    };
+    let folder = root.clone();
+    let sources = blocking(move || Sources::read(folder)).await;
+    let preset = sources.preset();
+    let plan = plan(config, &wrangler_file::read(&root), preset);
+    for note in &plan.notes {
+        ctx.log.say(note).await;
+    }
+    let cached = preset.map_or(&[][..], cached_directories);
+    let cache = open_cache(ctx).await?;
+    if let Some(command) = &plan.command {
+        let commands = Commands::prepare(ctx, &root, &sources, cache.as_deref(), commit).await?;
+        if let Err(why) = commands.install(&sources).await? {
+            return Ok(Outcome::Failed(why));
+        }
+        restore(ctx, cache.as_ref(), cached, &root).await;
+        if let Err(why) = commands.build(command).await? {
+            return Ok(Outcome::Failed(why));
+        }
+    }
+    if root.folder("functions").is_ok() {
+        let text = "Warning: the repository has Functions (functions/), and this server does not run them yet: they \
+                    are left out, the assets are served.";
+        ctx.log.say(text).await;
+    }
+    Ok(match find_output(&root, &plan) {
+        Ok(output) => Outcome::Done(Built { output, root, cache, cached }),
+        Err(why) => Outcome::Failed(why),
+    })
+}
+
+async fn open_root(ctx: &Context<'_>, root_dir: &str) -> Result<Folder, String> {
+    let (workspace, path) = (ctx.dirs.workspace(), root_dir.to_owned());
+    let opened =
+        blocking(move || Folder::open(&workspace, &path).map_err(|no| (no, names(&workspace)))).await;
+    opened.map_err(|(no, names)| match no {
+        NoFolder::Absent => format!(
+            "The root directory '{root_dir}' is not in the repository, which has: {names}. Set root_dir to the \
+             directory in which the site is built."
+        ),
+        NoFolder::Outside => format!("The root directory '{root_dir}' leads out of the repository."),
+    })
+}
+
+fn names(directory: &Path) -> String {
+    Folder::open(directory, "").map_or_else(|_| String::new(), |folder| listed(&folder))
+}
+
+fn listed(folder: &Folder) -> String {
+    let names = folder.names(NAMES_TOLD + 1);
+    match names.len() {
+        0 => "nothing".to_owned(),
+        count if count > NAMES_TOLD => format!("{}, …", names[..NAMES_TOLD].join(", ")),
+        _ => names.join(", "),
+    }
+}
+
+/// The directory that is deployed.
+fn find_output(root: &Folder, plan: &Plan) -> Result<Folder, String> {
+    root.folder(&plan.output).map_err(|no| match no {
+        NoFolder::Absent => format!(
+            "The output directory '{}' is not there{}. {} has: {}. Set destination_dir to where the build leaves \
+             the site.",
+            plan.output,
+            if plan.command.is_some() { " after the build" } else { "" },
+            shown(root),
+            listed(root)
+        ),
+        NoFolder::Outside => format!(
+            "The output directory '{}' leads out of the repository. Let the build write into the repository.",
+            plan.output
+        ),
+    })
+}
+
+/// The project's cache, if this build may use it.
+async fn open_cache(ctx: &Context<'_>) -> Result<Option<Arc<BuildCache>>, StageError> {
+    // A stranger's build must not read what ours have fetched with their secrets, nor leave anything to them.
+    if ctx.work.untrusted || ctx.deployment().build_config.build_caching != Some(true) {
+        return Ok(None);
+    }
+    let (caches, project) = (ctx.builds.caches.clone(), ctx.deployment().project_id.clone());
+    let epoch = ctx.work.cache_epoch;
+    let cache = blocking(move || caches.open(&project, epoch)).await;
+    let cache = cache.map_err(StageError::io("open the build cache"))?;
+    if cache.is_warm() {
+        ctx.log.say("Using the build cache of earlier builds.").await;
+    }
+    Ok(Some(Arc::new(cache)))
+}
+
+/// Puts the framework's directories back. A cache that cannot be read is none.
+async fn restore(
+    ctx: &Context<'_>,
+    cache: Option<&Arc<BuildCache>>,
+    cached: &'static [&'static str],
+    root: &Folder,
+) {
+    let Some(cache) = cache else { return };
+    for directory in cached {
+        let (cache, root, builder) = (Arc::clone(cache), root.clone(), Arc::clone(&ctx.options().builder));
+        let restored = blocking(move || {
+            let made = cache.restore(directory, &root)?;
+            made.map(|made| builder.hand_over(&made).map_err(std::io::Error::other)).transpose()
+        });
+        match restored.await {
+            Ok(Some(())) => ctx.log.say(format!("Restored {directory} from the build cache.")).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(directory, %error, "cannot restore a directory of the build cache"),
+        }
+    }
+}
+
+/// The commands of one build: they share environment, path and time.
+struct Commands<'a> {
+    ctx: &'a Context<'a>,
+    workdir: PathBuf,
+    env: Vec<(String, String)>,
+    binds: Vec<Bind>,
+    toolchain: Toolchain,
+    began: Instant,
+}
+
+impl<'a> Commands<'a> {
+    async fn prepare(
+        ctx: &'a Context<'a>,
+        root: &Folder,
+        sources: &Sources,
+        cache: Option<&BuildCache>,
+        commit: &Commit,
+    ) -> Result<Self, StageError> {
+        let mut env = system_variables(ctx, commit);
+        let mut binds = Vec::new();
+        for cache in cache
+            .map_or_else(|| Ok(Vec::new()), BuildCache::package_caches)
+            .map_err(StageError::io("open the build cache"))?
+        {
+            let name = cache.directory.parent().and_then(|entry| entry.file_name()).unwrap_or_default();
+            let inside = PathBuf::from(CACHE).join(name);
+            let seen = ctx.options().builder.seen(&cache.directory, &inside);
+            env.push((cache.variable.to_owned(), seen.display().to_string()));
+            binds.push(Bind { host: cache.directory, inside, writable: true });
+        }
+        let own = own_variables(ctx);
+        let toolchain = Toolchain::choose(ctx, sources, &own).await?;
+        env.extend(own);
+        Ok(Self {
+            ctx,
+            workdir: root.in_workspace().to_owned(),
+            env,
+            binds,
+            toolchain,
+            began: Instant::now(),
+        })
+    }
+
+    /// Installs the dependencies as the real service does, unless the project says not to.
+    async fn install(&self, sources: &Sources) -> Result<Result<(), String>, StageError> {
+        let skip = self.env.iter().any(|(name, value)| name == "SKIP_DEPENDENCY_INSTALL" && is_yes(value));
+        if skip {
+            self.ctx.log.say("SKIP_DEPENDENCY_INSTALL is set: no dependencies are installed.").await;
+            return Ok(Ok(()));
+        }
+        for install in sources.installs() {
+            self.ctx.log.say(format!("Installing dependencies: {}", install.shown())).await;
+            let exit = self.run(&self.install_script(&install, sources)).await?;
+            if let Err(why) = self.judge(exit, "Installing the dependencies", install.program)? {
+                return Ok(Err(why));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn build(&self, command: &str) -> Result<Result<(), String>, StageError> {
+        self.ctx.log.say(format!("Running the build command: {command}")).await;
+        let exit = self.run(command).await?;
+        self.judge(exit, "The build command", "a program that it calls")
+    }
+
+    /// Brings the package manager first, where the server does not have it and npm can.
+    fn install_script(&self, install: &Install, sources: &Sources) -> String {
+        let Some(package) = install.package else { return install.command.to_owned() };
+        let program = install.program;
+        let variable = format!("{}_VERSION", program.to_uppercase());
+        let set = self.env.iter().find(|(name, _)| *name == variable).map(|(_, value)| value.as_str());
+        let pinned =
+            sources.package_manager().filter(|(name, _)| *name == program).map(|(_, version)| version);
+        let version =
+            [set, pinned].into_iter().flatten().find(|text| is_version(text)).unwrap_or(package.version);
+        format!(
+            "{} || npm install --global --prefix \"$HOME/.tools\" {}@{version} || exit 1\n{}",
+            package.is_there, package.name, install.command
+        )
+    }
+
+    async fn run(&self, script: &str) -> Result<Exit, StageError> {
+        let limits = &self.ctx.options().limits;
+        let step = Step {
+            argv: vec!["sh".into(), "-c".into(), format!("{}{script}", self.toolchain.prelude())],
+            env: self.env.clone(),
+            workspace: self.ctx.dirs.workspace(),
+            workdir: self.workdir.clone(),
+            home: self.ctx.dirs.home(),
+            binds: self.binds.clone(),
+            network: true,
+            limits: BuildLimits { time: limits.time.saturating_sub(self.began.elapsed()), ..*limits },
+        };
+        run_logged(self.ctx, step).await
+    }
+
+    /// How a command ended, in words for the author.
+    fn judge(&self, exit: Exit, what: &str, program: &str) -> Result<Result<(), String>, StageError> {
+        let why = match exit {
+            Exit::Code(0) => return Ok(Ok(())),
+            Exit::Canceled => return Err(StageError::Stopped),
+            Exit::Code(127) => {
+                format!(
+                    "{what} ended with exit code 127: this server does not have {program}; the line above names it."
+                )
+            }
+            Exit::Code(code) => format!("{what} ended with exit code {code}. The lines above say why."),
+            Exit::Signal(signal) => format!("{what} was ended by the signal {signal}."),
+            Exit::Limit(Limit::Time) => format!(
+                "{what} was stopped: a build may take {} s. Make it shorter, or ask the server's operator for more time.",
+                self.ctx.options().limits.time.as_secs_f64()
+            ),
+            Exit::Limit(limit) => {
+                format!("{what} was stopped. {}", self.ctx.options().limits.describe(limit))
+            }
+        };
+        Ok(Err(why))
+    }
+}
+
+/// What every build finds in its environment (Pages API, "Build environment"), and what keeps npm from asking its
+/// registry for things that no build needs.
+fn system_variables(ctx: &Context<'_>, commit: &Commit) -> Vec<(String, String)> {
+    let deployment = ctx.deployment();
+    let url = (ctx.options().url_of)(&deployment.project_name, &deployment.id);
+    [
+        ("CI", "true"),
+        ("CF_PAGES", "1"),
+        ("CF_PAGES_COMMIT_SHA", commit.hash.as_str()),
+        ("CF_PAGES_BRANCH", deployment.branch.as_str()),
+        ("CF_PAGES_URL", url.as_str()),
+        ("npm_config_audit", "false"),
+        ("npm_config_fund", "false"),
+        ("npm_config_update_notifier", "false"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+/// The variables that the project sets for this environment. What no program can be given is left out.
+fn own_variables(ctx: &Context<'_>) -> Vec<(String, String)> {
+    let variables = ctx.deployment().config.env_vars.iter().map(|(name, value)| match value {
+        EnvVar::Plain(value) => (name.clone(), value.clone()),
+        EnvVar::Secret(value) => (name.clone(), value.expose().clone()),
+    });
+    let possible = |(name, value): &(String, String)| {
+        !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0')
+    };
+    variables.filter(possible).collect()
+}
+
+fn is_yes(value: &str) -> bool {
+    !matches!(value.trim().to_ascii_lowercase().as_str(), "" | "0" | "false" | "no")
+}
+
+/// Nothing but a version comes into a command line.
+fn is_version(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_missing_output_directory_is_named_with_what_is_there() {
+        let workspace = tempfile::tempdir().unwrap();
+        fs::create_dir_all(workspace.path().join("site/build")).unwrap();
+        fs::write(workspace.path().join("site/package.json"), "").unwrap();
+        let root = Folder::open(workspace.path(), "site").unwrap();
+        let plan =
+            |output: &str| Plan { command: Some("make".into()), output: output.into(), notes: Vec::new() };
+        assert!(find_output(&root, &plan("build")).is_ok());
+        assert_eq!(
+            find_output(&root, &plan("dist")).unwrap_err(),
+            "The output directory 'dist' is not there after the build. The directory site has: build/, package.json. \
+             Set destination_dir to where the build leaves the site."
+        );
+        std::os::unix::fs::symlink("/etc", workspace.path().join("site/out")).unwrap();
+        assert!(find_output(&root, &plan("out")).unwrap_err().contains("leads out of the repository"));
+    }
+
+    #[test]
+    fn yes_has_several_names_and_a_version_is_only_one() {
+        for (text, yes) in [("1", true), ("true", true), ("", false), ("false", false), ("0", false)] {
+            assert_eq!(is_yes(text), yes, "{text}");
+        }
+        for (text, version) in
+            [("10.11.1", true), ("9.0.0-rc.1", true), ("1; rm -rf", false), ("", false), ("$(x)", false)]
+        {
+            assert_eq!(is_version(text), version, "{text}");
+        }
+    }
+}
