@@ -154,6 +154,13 @@ impl From<StoreError> for ApiError {
             StoreError::DeploymentIsAliased => ErrorCode::DeploymentIsAliased.into(),
             StoreError::NotRollbackable(why) => Self::explained(ErrorCode::NotRollbackable, why),
             StoreError::SourceFixed(_) => ErrorCode::SourceFixed.into(),
+            StoreError::NoSource => ErrorCode::NoSource.into(),
+            StoreError::Replayed => ErrorCode::DeliveryReplayed.into(),
+            StoreError::NotCancelable => ErrorCode::NotCancelable.into(),
+            StoreError::NotApproved => ErrorCode::NotApproved.into(),
+            StoreError::NotApprovable(why) => {
+                Self::explained(ErrorCode::NotApprovable, format!("The commit cannot be approved: {why}."))
+            }
             StoreError::LeaseLost => ErrorCode::Conflict.into(),
             // The transaction was rolled back or never begun: the client may send the same again.
             StoreError::Injected(_) | StoreError::Database(_) | StoreError::Io { .. } => {
@@ -176,6 +183,8 @@ fn not_found(entity: Entity) -> ApiError {
         Entity::Project => ErrorCode::ProjectNotFound.into(),
         Entity::Deployment => ErrorCode::DeploymentNotFound.into(),
         Entity::Domain => ErrorCode::DomainNotFound.into(),
+        Entity::DeployHook => ErrorCode::DeployHookNotFound.into(),
+        Entity::PullRequest => ErrorCode::PullRequestNotFound.into(),
         Entity::Blob => ApiError::internal(StoreError::NotFound(entity)),
     }
 }
@@ -184,7 +193,10 @@ fn exists(entity: Entity) -> ApiError {
     match entity {
         Entity::Project => ErrorCode::ProjectExists.into(),
         Entity::Domain => ErrorCode::DomainExists.into(),
-        Entity::Account | Entity::Token | Entity::Deployment | Entity::Blob => ErrorCode::Conflict.into(),
+        Entity::DeployHook => ErrorCode::DeployHookExists.into(),
+        Entity::Account | Entity::Token | Entity::Deployment | Entity::PullRequest | Entity::Blob => {
+            ErrorCode::Conflict.into()
+        }
     }
 }
 

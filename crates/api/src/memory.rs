@@ -1,8 +1,8 @@
 //! A bound on the memory of large requests.
 //!
 //! A request that may hold a large body reserves its size before reading it and gives it back at the
-//! end; when the budget is spent, the next one waits. Only callers who have proved who they are come so
-//! far.
+//! end; when the budget is spent, the next one waits. Callers who have proved who they are share one budget;
+//! webhooks, whose proof is their body, another.
 
 use std::sync::Arc;
 

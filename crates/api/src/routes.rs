@@ -13,7 +13,7 @@ use tower::service_fn;
 use crate::account::{accounts, memberships, tokens, user};
 use crate::error::ApiError;
 use crate::front;
-use crate::pages::{assets, deploy_hooks, deployments, domains, projects};
+use crate::pages::{assets, deploy_hooks, deployments, domains, projects, webhooks};
 use crate::state::{ApiState, Context, Ctx};
 
 /// Everything below `/client/v4`. The router has no fallback, so it can be merged into another.
@@ -32,15 +32,17 @@ pub fn router(state: ApiState) -> Router {
     Router::new().nest_service(front::PREFIX, front)
 }
 
-/// Paths are those of the official OpenAPI description; a test compares the two.
+/// Paths are those of the official OpenAPI description, which a test compares, and our extensions.
 fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
     let mut table = account_table();
     table.extend(project_table());
+    table.extend(source_table());
     table.extend([
         ("/pages/assets/check-missing", post(assets::check_missing::handle)),
         ("/pages/assets/upload", post(assets::upload::handle)),
         ("/pages/assets/upsert-hashes", post(assets::upsert_hashes::handle)),
-        ("/pages/webhooks/deploy_hooks/{hook_id}", post(deploy_hooks::handle)),
+        ("/pages/webhooks/deploy_hooks/{hook_id}", post(webhooks::deploy_hooks::handle)),
+        ("/pages/webhooks/git/{project_id}", post(webhooks::git::handle)),
     ]);
     table
 }
@@ -109,6 +111,44 @@ fn project_table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
         (
             "/accounts/{account_id}/pages/projects/{project_name}/domains/{domain_name}",
             get(domains::show::handle).patch(domains::recheck::handle).delete(domains::remove::handle),
+        ),
+    ]
+}
+
+/// Extensions for projects that are built from git.
+fn source_table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
+    vec![
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/deployments/{deployment_id}/cancel",
+            post(deployments::cancel::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/deployments/{deployment_id}/history/logs/stream",
+            get(deployments::log_stream::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/deploy_hooks",
+            get(deploy_hooks::list::handle).post(deploy_hooks::create::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/deploy_hooks/{hook_id}",
+            delete(deploy_hooks::delete::handle),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/source",
+            get(projects::source::show).patch(projects::source::update),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/source/webhook_secret",
+            post(projects::source::renew_webhook_secret),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/pull_requests",
+            get(projects::pull_requests::list),
+        ),
+        (
+            "/accounts/{account_id}/pages/projects/{project_name}/pull_requests/{number}/approve",
+            post(projects::pull_requests::approve),
         ),
     ]
 }

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use offprint_store::{Store, Wake};
+use offprint_wire::error_code::ErrorCode;
 use offprint_wire::urls::SiteUrls;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::UploadTokens;
+use crate::error::Result;
 use crate::memory::MemoryBudget;
 
 /// What the binary hands in.
@@ -19,8 +23,14 @@ pub struct ApiState {
     pub limits: Limits,
     /// Where the sites are reached.
     pub urls: SiteUrls,
+    /// Where the server itself is reached, without a slash at its end: what forges and hooks call.
+    pub public_url: String,
     /// Who decides whether a custom domain answers.
     pub domain_check: DomainCheck,
+    /// Whether there is somebody who builds from git.
+    pub builds: bool,
+    /// When the server is about to stop: answers that have no end of their own then end.
+    pub stop: CancellationToken,
 }
 
 /// Who decides whether a custom domain answers.
@@ -67,15 +77,27 @@ impl Default for Limits {
     }
 }
 
+/// The bodies of webhooks that are in memory at once. Strangers send them, so they have a budget of their own: they
+/// keep nobody waiting but one another.
+const WEBHOOK_MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Each asks the store a few times a second.
+const LOG_STREAMS_MAX: usize = 256;
+
 /// What the handlers work with.
 pub(crate) struct Context {
     pub(crate) store: Store,
     pub(crate) wake: Wake,
     pub(crate) limits: Limits,
     pub(crate) urls: SiteUrls,
+    pub(crate) public_url: String,
     pub(crate) domain_check: DomainCheck,
+    pub(crate) builds: bool,
+    pub(crate) stop: CancellationToken,
     pub(crate) upload_tokens: UploadTokens,
     pub(crate) memory: MemoryBudget,
+    pub(crate) webhook_memory: MemoryBudget,
+    pub(crate) log_streams: Arc<Semaphore>,
 }
 
 /// The handlers' state.
@@ -86,11 +108,27 @@ impl Context {
         Arc::new(Self {
             upload_tokens: UploadTokens::new(state.store.signing_key()),
             memory: MemoryBudget::new(state.limits.upload_memory_bytes_max),
+            webhook_memory: MemoryBudget::new(WEBHOOK_MEMORY_BYTES_MAX),
+            log_streams: Arc::new(Semaphore::new(LOG_STREAMS_MAX)),
             store: state.store,
             wake: state.wake,
             limits: state.limits,
             urls: state.urls,
+            public_url: state.public_url,
             domain_check: state.domain_check,
+            builds: state.builds,
+            stop: state.stop,
         })
+    }
+
+    /// A build is asked for, or one has ended without its worker; the forge may want to know.
+    pub(crate) fn wake_builders(&self) {
+        self.wake.pipeline();
+        self.wake.feedback();
+    }
+
+    /// Refuses what would wait for a builder for ever.
+    pub(crate) fn check_builds(&self) -> Result<()> {
+        if self.builds { Ok(()) } else { Err(ErrorCode::BuildsUnavailable.into()) }
     }
 }

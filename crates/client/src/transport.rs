@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use offprint_model::secret::Secret;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, Url};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -17,6 +17,8 @@ use crate::retry::{Failure, OnRetry, Repeat, RetryNotice, RetryPolicy};
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The slowest line on which an upload still succeeds.
 const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 32 * 1024;
+/// What a stream of events says it is.
+const EVENT_STREAM: &str = "text/event-stream";
 /// Retries while no server has answered at all.
 const ABSENT_RETRIES_MAX: u32 = 2;
 
@@ -99,6 +101,49 @@ impl Transport {
         if absent && done >= ABSENT_RETRIES_MAX { None } else { self.retry.wait(failure, repeat, done) }
     }
 
+    /// Opens a stream of events, once; `None` where the server answers with something else. The stream itself
+    /// may take any time: whoever reads it minds the silence.
+    pub(crate) async fn open_stream(
+        &self,
+        call: &Call,
+        token: &Secret<String>,
+        last_id: Option<&str>,
+    ) -> Result<Option<Response>, ClientError> {
+        let address = self.base.origin().ascii_serialization();
+        let fail = |error| ClientError::transport(&call.name, &address, error);
+        let mut request = self.request(call, token)?.header(ACCEPT, EVENT_STREAM);
+        if let Some(id) = last_id {
+            request = request.header("last-event-id", id);
+        }
+        let late = |_| ClientError::local(ErrorKind::TimedOut, &call.name, "no answer in time");
+        let sent = tokio::time::timeout(CALL_TIMEOUT, request.send()).await.map_err(late)?;
+        let response = sent.map_err(fail)?;
+        self.reached.store(true, Ordering::Relaxed);
+        let is_stream = text_of(response.headers(), CONTENT_TYPE.as_str())
+            .is_some_and(|kind| kind.starts_with(EVENT_STREAM));
+        match response.status().as_u16() {
+            200 if is_stream => Ok(Some(response)),
+            200..=299 | 400 | 404 | 405 | 406 | 501 => Ok(None),
+            status => {
+                let headers = response.headers().clone();
+                let body = response.bytes().await.map_err(fail)?;
+                let refused = read_envelope::<IgnoredAny>(&call.name, status, &headers, &body);
+                Err(refused.err().unwrap_or_else(|| ClientError::malformed(&call.name, status, "no stream")))
+            }
+        }
+    }
+
+    /// The beginning of a request: method, address, token.
+    fn request(&self, call: &Call, token: &Secret<String>) -> Result<RequestBuilder, ClientError> {
+        let mut authorization =
+            HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| {
+                ClientError::local(ErrorKind::Unauthorized, &call.name, "the token holds odd characters")
+            })?;
+        authorization.set_sensitive(true);
+        let request = self.http.request(call.method.clone(), call.url.clone());
+        Ok(request.header(AUTHORIZATION, authorization))
+    }
+
     async fn attempt<T: DeserializeOwned>(
         &self,
         call: &Call,
@@ -106,13 +151,7 @@ impl Transport {
     ) -> Result<Answer<T>, Failure> {
         let address = self.base.origin().ascii_serialization();
         let fail = |error| Failure::from(ClientError::transport(&call.name, &address, error));
-        let mut authorization =
-            HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| {
-                ClientError::local(ErrorKind::Unauthorized, &call.name, "the token holds odd characters")
-            })?;
-        authorization.set_sensitive(true);
-        let mut request =
-            self.http.request(call.method.clone(), call.url.clone()).header(AUTHORIZATION, authorization);
+        let mut request = self.request(call, token)?;
         let mut timeout = CALL_TIMEOUT;
         if let Some((content_type, body)) = &call.body {
             request = request.header(CONTENT_TYPE, content_type).body(body.clone());

@@ -205,6 +205,61 @@ pub struct LogLine {
     pub line: String,
 }
 
+/// An address that builds a branch when it is called.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct DeployHook {
+    /// Its id, which is the secret part of its address.
+    pub id: String,
+    /// What it is for.
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+    /// The branch that it builds.
+    #[serde(default, deserialize_with = "or_default")]
+    pub branch: String,
+    /// When it was made.
+    #[serde(default, deserialize_with = "or_default")]
+    pub created_on: String,
+    /// The whole address.
+    #[serde(default, deserialize_with = "or_default")]
+    pub url: String,
+    /// The rest.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
+/// Where a repository's webhook goes, and which credentials the server has for it.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct SourceAccess {
+    /// The address to enter at the forge.
+    #[serde(default, deserialize_with = "or_default")]
+    pub webhook_url: String,
+    /// The secret of the webhook, in the answer that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_secret: Option<Value>,
+    /// The rest.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
+/// A pull request that the server has heard of.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct PullRequest {
+    /// Its number at the forge.
+    pub number: u64,
+    /// Its title.
+    #[serde(default, deserialize_with = "or_default")]
+    pub title: String,
+    /// The branch that it wants to merge.
+    #[serde(default, deserialize_with = "or_default")]
+    pub branch: String,
+    /// The head of that branch.
+    #[serde(default, deserialize_with = "or_default")]
+    pub commit_hash: String,
+    /// The rest.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
 /// An API token. Its secret is shown once, in the answer to its creation.
 #[derive(Clone, Deserialize, Serialize)]
 pub struct Token {

@@ -1,7 +1,8 @@
-//! Cloudflare Pages: projects, deployments, assets, domains.
+//! Cloudflare Pages: projects, deployments, assets, domains; and what starts builds from git.
 
 pub(crate) mod assets;
 pub(crate) mod deploy_hooks;
 pub(crate) mod deployments;
 pub(crate) mod domains;
 pub(crate) mod projects;
+pub(crate) mod webhooks;

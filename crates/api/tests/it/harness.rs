@@ -12,9 +12,10 @@ use offprint_api::{ApiState, DomainCheck, Limits};
 use offprint_model::id::{AccountId, DeploymentId};
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageEnd, StageName};
-use offprint_store::{Clock, Permission, Store, StoreOptions, Wake};
+use offprint_store::{Clock, JobKind, Lease, Permission, Store, StoreOptions, Wake};
 use offprint_wire::urls::SiteUrls;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 pub(crate) const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
@@ -26,6 +27,7 @@ pub(crate) struct Api {
     pub(crate) router: Router,
     pub(crate) store: Store,
     pub(crate) wake: Wake,
+    pub(crate) stop: CancellationToken,
     read_token: String,
     _data: tempfile::TempDir,
 }
@@ -50,6 +52,15 @@ impl Api {
     }
 
     pub(crate) async fn with_limits(limits: Limits) -> Self {
+        Self::with(limits, true).await
+    }
+
+    /// A server with nobody who builds.
+    pub(crate) async fn without_builder() -> Self {
+        Self::with(Limits::default(), false).await
+    }
+
+    async fn with(limits: Limits, builds: bool) -> Self {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(StoreOptions::new(data.path())).await.unwrap();
         let secret = || Secret::new(WRITE_TOKEN.to_owned());
@@ -59,12 +70,22 @@ impl Api {
         let (_, read) = store.create_token(&scope, "read", Permission::Read, None).await.unwrap();
         let wake = Wake::default();
         let urls = SiteUrls { scheme: "http".into(), domain: "pages.localhost".into(), port: Some(8788) };
-        let domain_check = DomainCheck::Resolve;
-        let state = ApiState { store: store.clone(), wake: wake.clone(), limits, urls, domain_check };
+        let stop = CancellationToken::new();
+        let state = ApiState {
+            store: store.clone(),
+            wake: wake.clone(),
+            limits,
+            urls,
+            public_url: "http://localhost:8788".into(),
+            domain_check: DomainCheck::Resolve,
+            builds,
+            stop: stop.clone(),
+        };
         Self {
             router: offprint_api::router(state),
             store,
             wake,
+            stop,
             read_token: read.expose().clone(),
             _data: data,
         }
@@ -82,6 +103,11 @@ impl Api {
         self.bearer(WRITE_TOKEN)
     }
 
+    /// The header of [`Api::reader`].
+    pub(crate) fn read_authorization(&self) -> String {
+        format!("Bearer {}", self.read_token)
+    }
+
     pub(crate) fn reader(&self) -> Client<'_> {
         self.bearer(&self.read_token)
     }
@@ -94,6 +120,19 @@ impl Api {
     /// Makes a project with the production branch `main`.
     pub(crate) async fn project(&self, name: &str) -> Value {
         let body = json!({"name": name, "production_branch": "main"});
+        self.writer().post("/accounts/{a}/pages/projects", &body).await.result()
+    }
+
+    /// Makes the project `demo`, which is built from the GitHub repository `cedar/site`.
+    pub(crate) async fn built_project(&self) -> Value {
+        let config = json!({"owner": "cedar", "repo_name": "site"});
+        self.project_of("github", &config).await
+    }
+
+    /// Makes the project `demo` with a repository.
+    pub(crate) async fn project_of(&self, kind: &str, config: &Value) -> Value {
+        let source = json!({"type": kind, "config": config});
+        let body = json!({"name": "demo", "production_branch": "main", "source": source});
         self.writer().post("/accounts/{a}/pages/projects", &body).await.result()
     }
 
@@ -119,9 +158,25 @@ impl Api {
         Value::Object(files.iter().map(entry).collect())
     }
 
+    /// The deployments of `demo`, newest first.
+    pub(crate) async fn deployments(&self) -> Vec<Value> {
+        let listed = self.reader().get(&deployments("demo")).await.result();
+        listed.as_array().unwrap().clone()
+    }
+
+    /// The lease of the oldest build that waits.
+    pub(crate) async fn claim_build(&self) -> Option<Lease> {
+        self.store.claim_job("test", JobKind::Build, Duration::from_secs(60), None).await.unwrap()
+    }
+
     /// Takes the oldest job to its end, as the pipeline would.
     pub(crate) async fn run_job(&self, end: StageEnd) -> DeploymentId {
-        let lease = self.store.claim_job("test", Duration::from_secs(60)).await.unwrap().unwrap();
+        let lease = self
+            .store
+            .claim_job("test", JobKind::Upload, Duration::from_secs(60), None)
+            .await
+            .unwrap()
+            .unwrap();
         let work = self.store.work(&lease).await.unwrap();
         let now = Clock::now;
         let begun = work.deployment.stages.end(StageName::Queued, StageEnd::Success, now()).unwrap();
@@ -222,6 +277,11 @@ impl Answer {
     pub(crate) fn message(&self) -> &str {
         self.json["errors"][0]["message"].as_str().unwrap_or_default()
     }
+}
+
+/// The path of `demo`, or of what is below it.
+pub(crate) fn demo(rest: &str) -> String {
+    format!("/accounts/{{a}}/pages/projects/demo{rest}")
 }
 
 pub(crate) fn deployments(project: &str) -> String {

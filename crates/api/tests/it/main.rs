@@ -6,10 +6,17 @@
 
 mod assets;
 mod authentication;
+mod builds;
+mod deploy_hooks;
 mod deployment_forms;
 mod deployments;
 mod domains;
 mod envelopes;
+mod extensions;
 mod harness;
+mod log_stream;
 mod projects;
+mod pull_requests;
+mod source;
 mod tokens;
+mod webhooks;

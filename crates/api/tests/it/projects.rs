@@ -141,8 +141,48 @@ async fn a_repository_is_kept_and_cannot_be_changed() {
     assert_eq!(made["source"]["config"].as_object().unwrap().len(), 13);
     let other = json!({"source": {"type": "github", "config": {"repo_name": "other"}}});
     assert_eq!(api.writer().patch(DEMO, &other).await.refusal(), (400, 8_100_017));
-    let built = api.writer().post_empty(&format!("{DEMO}/deployments")).await;
-    assert_eq!(built.refusal(), (400, 8_100_011));
+}
+
+#[tokio::test]
+async fn a_repository_of_one_s_own_forge_is_kept() {
+    let api = Api::start().await;
+    let config = json!({"clone_url": "https://git.example.com/o/r.git", "poll": true});
+    let body =
+        json!({"name": "demo", "production_branch": "main", "source": {"type": "forgejo", "config": config}});
+    api.writer().post(PROJECTS, &body).await.ok();
+    let shown = api.reader().get(DEMO).await.result();
+    let config = &shown["source"]["config"];
+    assert_eq!((&shown["source"]["type"], &config["owner"]), (&json!("forgejo"), &json!("o")));
+    assert_eq!(
+        (&config["clone_url"], &config["poll"]),
+        (&json!("https://git.example.com/o/r.git"), &json!(true))
+    );
+    let change = json!({"source": {"config": {"production_branch": "trunk", "poll": false}}});
+    let changed = api.writer().patch(DEMO, &change).await.result();
+    assert_eq!(changed["production_branch"], "trunk", "the repository's branch is the project's");
+    assert_eq!(changed["source"]["config"].get("poll"), None);
+    let moved = json!({"source": {"config": {"clone_url": "https://git.example.com/o/other.git"}}});
+    assert_eq!(api.writer().patch(DEMO, &moved).await.refusal(), (400, 8_100_017));
+}
+
+#[tokio::test]
+async fn repositories_that_git_could_misread_are_refused() {
+    let api = Api::start().await;
+    for (kind, config) in [
+        ("github", json!({"repo_name": "r"})),
+        ("gitlab", json!({"owner": "o"})),
+        ("github", json!({"owner": "o/../..", "repo_name": "r"})),
+        ("git", json!({})),
+        ("git", json!({"clone_url": "ext::sh -c id"})),
+        ("git", json!({"clone_url": "--upload-pack=id"})),
+        ("git", json!({"clone_url": "https://user:pass@example.com/r"})),
+        ("svn", json!({"clone_url": "/srv/r"})),
+    ] {
+        let source = json!({"type": kind, "config": config});
+        let body = json!({"name": "demo", "production_branch": "main", "source": source});
+        assert_eq!(api.writer().post(PROJECTS, &body).await.refusal(), (400, 8_000_006), "{body}");
+    }
+    assert_eq!(api.writer().get(DEMO).await.refusal(), (404, 8_000_007), "nothing was made");
 }
 
 #[tokio::test]

@@ -146,6 +146,32 @@ impl PagesClient {
         self.api.send(&call.makes_another()).await
     }
 
+    /// Builds the newest commit of a branch; without one, of the production branch.
+    ///
+    /// # Errors
+    /// See [`crate::ErrorKind`].
+    pub async fn build(&self, project: &str, branch: Option<&str>) -> Result<Deployment, ClientError> {
+        let call = self.call(Method::POST, &["pages", "projects", project, "deployments"])?;
+        let mut form = Form::new();
+        let call = match branch {
+            Some(branch) => {
+                form.text("branch", branch.as_bytes());
+                call.form(form)?
+            }
+            None => call,
+        };
+        self.api.send(&call.makes_another()).await
+    }
+
+    /// Stops a deployment that has not ended: nothing of it goes live. An extension of the Pages API.
+    ///
+    /// # Errors
+    /// See [`crate::ErrorKind`].
+    pub async fn cancel_deployment(&self, project: &str, id: &str) -> Result<Deployment, ClientError> {
+        let call = self.call(Method::POST, &["pages", "projects", project, "deployments", id, "cancel"])?;
+        self.api.send(&call).await
+    }
+
     /// Makes an older deployment the live one.
     ///
     /// # Errors
@@ -162,5 +188,21 @@ impl PagesClient {
     pub async fn deployment_log(&self, project: &str, id: &str) -> Result<DeploymentLog, ClientError> {
         let path = self.path(&["pages", "projects", project, "deployments", id, "history", "logs"]);
         self.api.get(&path, &[("size", "10000000")]).await
+    }
+
+    /// Opens the log's stream behind the event `last_id`; `None` where the server has none. Anything else than a
+    /// stream is taken for none: what is really wrong shows in the calls that are made instead.
+    ///
+    /// # Errors
+    /// The API refused for another reason, or could not be reached.
+    pub(crate) async fn open_log_stream(
+        &self,
+        project: &str,
+        id: &str,
+        last_id: Option<&str>,
+    ) -> Result<Option<reqwest::Response>, ClientError> {
+        let path = self.path(&["pages", "projects", project, "deployments", id, "history", "logs", "stream"]);
+        let call = self.api.transport.call(Method::GET, &path, &[])?;
+        self.api.transport.open_stream(&call, &self.api.token, last_id).await
     }
 }

@@ -1,7 +1,9 @@
 //! The calls, one file for each kind of thing.
 
+mod deploy_hooks;
 pub(crate) mod deployments;
 mod projects;
+pub(crate) mod source;
 pub(crate) mod tokens;
 pub(crate) mod uploads;
 

@@ -1,7 +1,7 @@
 //! Projects.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use super::PagesClient;
 use crate::error::ClientError;
@@ -40,7 +40,22 @@ impl PagesClient {
     /// # Errors
     /// [`crate::ErrorKind::Conflict`] where there is one of this name; otherwise see there.
     pub async fn create_project(&self, name: &str, production_branch: &str) -> Result<Project, ClientError> {
-        let body = json!({ "name": name, "production_branch": production_branch });
+        self.create_project_with(name, production_branch, Map::new()).await
+    }
+
+    /// Makes a project with further members of the request, such as `source` and `build_config`.
+    ///
+    /// # Errors
+    /// As [`Self::create_project`].
+    pub async fn create_project_with(
+        &self,
+        name: &str,
+        production_branch: &str,
+        more: Map<String, Value>,
+    ) -> Result<Project, ClientError> {
+        let mut body = more;
+        body.insert("name".to_owned(), name.into());
+        body.insert("production_branch".to_owned(), production_branch.into());
         let call = self.call(Method::POST, &["pages", "projects"])?.json(&body)?;
         self.api.send(&call.makes_another()).await
     }

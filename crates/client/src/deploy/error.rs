@@ -36,6 +36,9 @@ pub enum DeployError {
     /// A link leads back to a directory above it.
     #[error("{} links to a directory that contains it; remove the link", .0.display())]
     Loop(PathBuf),
+    /// A link leads to where it may not.
+    #[error("{} is a link that leads out of the repository; put a copy of what it leads to in its place", .0.display())]
+    Outside(PathBuf),
     /// More assets than the server takes.
     #[error("the site has {assets} files, the server takes {limit}; leave some out or raise its limit")]
     TooMany {

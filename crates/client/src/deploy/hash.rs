@@ -177,7 +177,7 @@ mod tests {
 
     fn hashed(options: &DeployOptions) -> Result<Vec<LocalAsset>, DeployError> {
         let observer: Observer = Arc::new(|_| {});
-        hash_all(options, walk::walk(&options.directory)?, &observer)
+        hash_all(options, walk::walk(&options.directory, None)?, &observer)
     }
 
     #[test]

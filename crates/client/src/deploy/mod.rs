@@ -18,7 +18,7 @@ mod upload;
 mod walk;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +46,9 @@ const HASHES_PER_CALL: usize = 50_000;
 pub struct DeployOptions {
     /// The folder.
     pub directory: PathBuf,
+    /// Links in the folder lead nowhere but below this directory; absent, anywhere, as with wrangler. For
+    /// folders that somebody else has filled.
+    pub within: Option<PathBuf>,
     /// The branch; absent, it is production.
     pub branch: Option<String>,
     /// The commit, as far as known.
@@ -65,6 +68,7 @@ impl DeployOptions {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
+            within: None,
             branch: None,
             commit: CommitInfo::default(),
             cache_dir: None,
@@ -138,10 +142,20 @@ pub struct Deployed {
 
 /// A file with what the server needs to know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LocalAsset {
-    pub(crate) path: AssetPath,
-    pub(crate) key: AssetKey,
-    pub(crate) size: u64,
+pub struct LocalAsset {
+    /// Its path in the site.
+    pub path: AssetPath,
+    /// Its key.
+    pub key: AssetKey,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl LocalAsset {
+    /// Where it lies in the folder that is deployed.
+    pub fn file(&self, directory: &Path) -> PathBuf {
+        walk::file_of(directory, &self.path)
+    }
 }
 
 /// Deploys a folder to the session's project and waits until it is live.
@@ -194,15 +208,28 @@ async fn scan(
     let (options, observer) = (options.clone(), observer.clone());
     let work = move || {
         let extras = Extras::read(&options.directory)?;
-        let paths = walk::walk(&options.directory)?;
-        if paths.len() > files_max {
-            return Err(DeployError::TooMany { assets: paths.len(), limit: files_max });
-        }
-        observer(Event::Found { assets: paths.len() });
-        let assets = hash::hash_all(&options, paths, &observer)?;
+        let assets = assets_of(&options, files_max, &observer)?;
         Ok((assets.into(), extras))
     };
     joined(tokio::task::spawn_blocking(work).await)
+}
+
+/// The assets of a folder with their keys, in the order of their paths. Reads all of them, so call it from a
+/// thread for such work.
+///
+/// # Errors
+/// The folder cannot be read or deployed; see [`DeployError`].
+pub fn assets_of(
+    options: &DeployOptions,
+    files_max: usize,
+    observer: &Observer,
+) -> Result<Vec<LocalAsset>, DeployError> {
+    let paths = walk::walk(&options.directory, options.within.as_deref())?;
+    if paths.len() > files_max {
+        return Err(DeployError::TooMany { assets: paths.len(), limit: files_max });
+    }
+    observer(Event::Found { assets: paths.len() });
+    hash::hash_all(options, paths, observer)
 }
 
 /// The result of a blocking task, its panic passed on.

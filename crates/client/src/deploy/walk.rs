@@ -6,7 +6,7 @@
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 
-use offprint_model::asset::AssetPath;
+use offprint_model::asset::{ASSET_PATH_BYTES_MAX, AssetPath};
 
 use super::error::DeployError;
 
@@ -20,12 +20,15 @@ const LEFT_OUT_ANYWHERE: [&str; 3] = [".DS_Store", "node_modules", ".git"];
 /// only one that wrangler does not have.
 pub const STORE_NAME: &str = ".offprint";
 
-/// The assets of a folder, in the order of their paths.
-pub(crate) fn walk(root: &Path) -> Result<Vec<AssetPath>, DeployError> {
+/// The assets of a folder, in the order of their paths. Links lead nowhere but below `within`, where that is
+/// given.
+pub(crate) fn walk(root: &Path, within: Option<&Path>) -> Result<Vec<AssetPath>, DeployError> {
     if !fs::metadata(root).map_err(DeployError::io(root))?.is_dir() {
         return Err(DeployError::NotADirectory(root.to_owned()));
     }
-    let mut walker = Walker { assets: Vec::new(), links: Vec::new() };
+    let within =
+        within.map(|within| fs::canonicalize(within).map_err(DeployError::io(within))).transpose()?;
+    let mut walker = Walker { assets: Vec::new(), links: Vec::new(), within };
     walker.enter(root, "", false)?;
     walker.assets.sort_unstable();
     Ok(walker.assets)
@@ -35,12 +38,21 @@ struct Walker {
     assets: Vec<AssetPath>,
     /// The real directories that were entered by a link and are being walked.
     links: Vec<PathBuf>,
+    /// Where links may lead; `None`: anywhere.
+    within: Option<PathBuf>,
 }
 
 impl Walker {
     /// Walks a directory. `site` is its path in the site, without a slash at the end; `hidden` says that
     /// it, or one above it, has a name with a leading dot.
     fn enter(&mut self, directory: &Path, site: &str, hidden: bool) -> Result<(), DeployError> {
+        // No asset could have a longer path; this also bounds how deep the walk goes.
+        if site.len() >= ASSET_PATH_BYTES_MAX {
+            return Err(DeployError::BadName {
+                path: directory.to_owned(),
+                why: "its path is too long".into(),
+            });
+        }
         for entry in fs::read_dir(directory).map_err(DeployError::io(directory))? {
             let entry = entry.map_err(DeployError::io(directory))?;
             let name = entry.file_name();
@@ -71,13 +83,16 @@ impl Walker {
 
     fn follow(&mut self, path: &Path, site: &str, hidden: bool) -> Result<(), DeployError> {
         let target = fs::metadata(path).map_err(DeployError::io(path))?;
+        let real = fs::canonicalize(path).map_err(DeployError::io(path))?;
+        if self.within.as_ref().is_some_and(|within| !real.starts_with(within)) {
+            return Err(DeployError::Outside(path.to_owned()));
+        }
         if target.is_file() {
             return self.add(path, site);
         }
         if !target.is_dir() {
             return Err(DeployError::Special(path.to_owned()));
         }
-        let real = fs::canonicalize(path).map_err(DeployError::io(path))?;
         let parent = path.parent().unwrap_or(path);
         let here = fs::canonicalize(parent).map_err(DeployError::io(parent))?;
         if here.starts_with(&real) || self.links.iter().any(|open| open.starts_with(&real)) {
@@ -124,7 +139,7 @@ mod tests {
     }
 
     fn walked(root: &Path) -> Vec<String> {
-        walk(root).unwrap().iter().map(ToString::to_string).collect()
+        walk(root, None).unwrap().iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -172,22 +187,42 @@ mod tests {
 
         let up = root.path().join("a/b/up");
         symlink(root.path().join("a"), &up).unwrap();
-        assert!(matches!(walk(root.path()), Err(DeployError::Loop(path)) if path == up));
+        assert!(matches!(walk(root.path(), None), Err(DeployError::Loop(path)) if path == up));
         fs::remove_file(&up).unwrap();
 
         // Two folders that link to one another.
         symlink(root.path(), other.path().join("back")).unwrap();
-        assert!(matches!(walk(root.path()), Err(DeployError::Loop(_))));
+        assert!(matches!(walk(root.path(), None), Err(DeployError::Loop(_))));
+    }
+
+    #[test]
+    fn links_lead_no_further_than_is_allowed() {
+        let workspace = folder(&["site/index.html", "shared/a.txt"]);
+        let outside = folder(&["secret.txt"]);
+        let site = workspace.path().join("site");
+        symlink("../shared", site.join("shared")).unwrap();
+        symlink("../shared/a.txt", site.join("a.txt")).unwrap();
+        let paths: Vec<String> =
+            walk(&site, Some(workspace.path())).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(paths, ["/a.txt", "/index.html", "/shared/a.txt"]);
+        for target in [outside.path().to_owned(), outside.path().join("secret.txt")] {
+            let link = site.join("link");
+            symlink(target, &link).unwrap();
+            let refused = walk(&site, Some(workspace.path()));
+            assert!(matches!(refused, Err(DeployError::Outside(path)) if path == link));
+            assert!(walk(&site, None).is_ok());
+            fs::remove_file(&link).unwrap();
+        }
     }
 
     #[test]
     fn what_cannot_be_served_is_named() {
         let root = folder(&["a\\b"]);
-        let error = walk(root.path()).unwrap_err();
+        let error = walk(root.path(), None).unwrap_err();
         assert!(error.to_string().contains("a\\b cannot be part of a site"), "{error}");
         let broken = folder(&[]);
         symlink("nowhere", broken.path().join("broken")).unwrap();
-        assert!(walk(broken.path()).unwrap_err().to_string().ends_with("broken"));
-        assert!(matches!(walk(&root.path().join("a\\b")), Err(DeployError::NotADirectory(_))));
+        assert!(walk(broken.path(), None).unwrap_err().to_string().ends_with("broken"));
+        assert!(matches!(walk(&root.path().join("a\\b"), None), Err(DeployError::NotADirectory(_))));
     }
 }

@@ -1,15 +1,15 @@
-//! `POST …/deployments`: a direct upload, as a multipart form.
+//! `POST …/deployments`: a direct upload, as a multipart form; without a manifest, a build of the repository.
 //!
 //! In phases: read the form's parts within their limits (`form`), make a deployment of them (`submission`,
 //! pure), store it in one transaction, poke the pipeline.
 
 use axum::extract::{FromRequest, Multipart, Request, State};
 use http::header;
-use offprint_model::project::Project;
 use offprint_wire::deployment::Deployment;
 use offprint_wire::error_code::ErrorCode;
 use tokio::task::spawn_blocking;
 
+use super::build;
 use super::form::{self, Parts};
 use super::submission;
 use crate::answer::Success;
@@ -24,7 +24,12 @@ pub(crate) async fn handle(
     request: Request,
 ) -> Result<Success<Deployment>> {
     if !is_form(&request) {
-        return Err(build_from_git(&caller.project).into());
+        if caller.project.source.is_none() {
+            return Err(ErrorCode::NoSource.into());
+        }
+        let branch = build::branch_of_json(request).await?;
+        let branch = branch.unwrap_or_else(|| caller.project.production_branch.clone());
+        return build::create(&ctx, &caller.scope, &caller.project, branch).await.map(Success);
     }
     let bytes_max = form::bytes_max(&ctx.limits);
     let announced = announced_length(&request);
@@ -34,7 +39,11 @@ pub(crate) async fn handle(
     let reserved = ctx.memory.reserve(announced.unwrap_or(bytes_max)).await;
     let parts = read_parts(&ctx, request).await?;
     if !parts.has("manifest") {
-        return Err(without_manifest(&caller.project).into());
+        if caller.project.source.is_none() {
+            return Err(ErrorCode::ManifestMissing.into());
+        }
+        let branch = submission::branch(&parts, &caller.project)?;
+        return build::create(&ctx, &caller.scope, &caller.project, branch).await.map(Success);
     }
     let (project, limits) = (caller.project, ctx.limits.clone());
     let new = spawn_blocking(move || submission::read(&parts, &project, &limits))
@@ -65,12 +74,4 @@ async fn read_parts(ctx: &Context, request: Request) -> Result<Parts> {
         .await
         .map_err(|error| form::invalid(error.body_text()))?;
     form::read(multipart, &ctx.limits).await
-}
-
-const fn build_from_git(project: &Project) -> ErrorCode {
-    if project.source.is_some() { ErrorCode::BuildsUnavailable } else { ErrorCode::NoSource }
-}
-
-const fn without_manifest(project: &Project) -> ErrorCode {
-    if project.source.is_some() { ErrorCode::BuildsUnavailable } else { ErrorCode::ManifestMissing }
 }

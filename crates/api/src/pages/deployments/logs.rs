@@ -1,6 +1,7 @@
 //! `GET …/deployments/{deployment_id}/history/logs`. `size` is accepted; the answer is the whole log.
 
 use axum::extract::State;
+use offprint_model::stages::StageName;
 use offprint_wire::log::DeploymentLog;
 
 use super::PathId;
@@ -14,6 +15,7 @@ pub(crate) async fn handle(
     caller: InProject<Read>,
     PathId(id): PathId,
 ) -> Result<Success<DeploymentLog>> {
+    let deployment = ctx.store.deployment(&caller.scope, &id).await?;
     let lines = ctx.store.logs(&caller.scope, &id).await?;
-    Ok(Success(DeploymentLog::new(lines, false)))
+    Ok(Success(DeploymentLog::new(lines, deployment.stages.get(StageName::Build).started.is_some())))
 }

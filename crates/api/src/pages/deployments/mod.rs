@@ -1,9 +1,12 @@
 //! `/accounts/{account_id}/pages/projects/{project_name}/deployments`.
 
+mod build;
+pub(crate) mod cancel;
 pub(crate) mod create;
 pub(crate) mod delete;
 mod form;
 pub(crate) mod list;
+pub(crate) mod log_stream;
 pub(crate) mod logs;
 pub(crate) mod retry;
 pub(crate) mod rollback;

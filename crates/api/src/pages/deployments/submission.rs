@@ -45,7 +45,7 @@ pub(super) fn read(parts: &Parts, project: &Project, limits: &Limits) -> Result<
 }
 
 /// The branch as typed; without one, the production branch (official description of the call).
-fn branch(parts: &Parts, project: &Project) -> Result<BranchName> {
+pub(super) fn branch(parts: &Parts, project: &Project) -> Result<BranchName> {
     match text_of(parts, "branch")? {
         None => Ok(project.production_branch.clone()),
         Some(name) => BranchName::parse(&name)

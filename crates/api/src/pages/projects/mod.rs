@@ -3,8 +3,10 @@
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod list;
+pub(crate) mod pull_requests;
 pub(crate) mod purge_build_cache;
 pub(crate) mod show;
+pub(crate) mod source;
 pub(crate) mod update;
 pub(crate) mod upload_token;
 
