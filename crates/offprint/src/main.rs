@@ -7,6 +7,7 @@ mod config;
 mod domain;
 mod gc;
 mod logging;
+mod sandbox_helper;
 mod server;
 mod try_site;
 
@@ -48,6 +49,9 @@ enum ConfigCommand {
 }
 
 fn main() -> std::process::ExitCode {
+    if let Some(code) = sandbox_helper::run_if_asked_for() {
+        return code;
+    }
     let arguments = Arguments::parse();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

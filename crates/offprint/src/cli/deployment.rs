@@ -9,7 +9,7 @@ use offprint_client::deploy::until_live;
 use offprint_client::types::Deployment;
 
 use super::args::ApiArgs;
-use super::{output, progress, project, prompt};
+use super::{follow, output, progress, project, prompt};
 
 /// How long `retry` waits for the new deployment to go live.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -52,7 +52,29 @@ pub(crate) enum DeploymentCommand {
         #[command(flatten)]
         which: DeploymentArgs,
     },
-    /// Make a new deployment of the same content
+    /// Build the newest commit of a branch from the project's repository
+    Build {
+        /// The branch [default: the production branch]
+        #[arg(long, value_name = "BRANCH")]
+        branch: Option<String>,
+        /// Print the log while it is written, and fail unless the deployment goes live
+        #[arg(long, short)]
+        follow: bool,
+        /// Print the API's answer as JSON
+        #[arg(long, conflicts_with = "follow")]
+        json: bool,
+        #[command(flatten)]
+        of: ProjectArgs,
+    },
+    /// Stop a deployment that has not ended; nothing of it goes live
+    Cancel {
+        /// Print the API's answer as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: DeploymentArgs,
+    },
+    /// Make a new deployment of the same content, or of the same commit
     Retry {
         /// Print the API's answer as JSON
         #[arg(long)]
@@ -70,8 +92,11 @@ pub(crate) enum DeploymentCommand {
     },
     /// Print a deployment's log
     Logs {
+        /// Go on printing while the log is written, and fail unless the deployment goes live
+        #[arg(long, short)]
+        follow: bool,
         /// Print the API's answer as JSON
-        #[arg(long)]
+        #[arg(long, conflicts_with = "follow")]
         json: bool,
         #[command(flatten)]
         which: DeploymentArgs,
@@ -129,6 +154,16 @@ pub(crate) async fn run(command: DeploymentCommand) -> anyhow::Result<()> {
             output::note(format_args!("Deleted {id}."));
             Ok(())
         }
+        DeploymentCommand::Build { branch, follow, json, of } => build(of, branch, follow, json).await,
+        DeploymentCommand::Cancel { json, which } => {
+            let (client, project, id) = find(which).await?;
+            let canceled = client.cancel_deployment(&project, &id).await?;
+            if json {
+                return output::json(&canceled);
+            }
+            output::note(format_args!("Canceled {id}."));
+            Ok(())
+        }
         DeploymentCommand::Retry { json, which } => retry(which, json).await,
         DeploymentCommand::Rollback { json, which } => {
             let (client, project, id) = find(which).await?;
@@ -136,7 +171,13 @@ pub(crate) async fn run(command: DeploymentCommand) -> anyhow::Result<()> {
             output::note(format_args!("{project} is back at {}.", live.id));
             url_or_json(&live, json)
         }
-        DeploymentCommand::Logs { json, which } => logs(which, json).await,
+        DeploymentCommand::Logs { follow: true, which, .. } => {
+            let (client, project, id) = find(which).await?;
+            let live = follow::follow(&client, &project, &id).await?;
+            output::note(format_args!("Live at {}", live.url));
+            Ok(())
+        }
+        DeploymentCommand::Logs { json, which, .. } => logs(which, json).await,
     }
 }
 
@@ -225,10 +266,18 @@ async fn logs(which: DeploymentArgs, json: bool) -> anyhow::Result<()> {
     if json {
         return output::json(&log);
     }
-    for line in log.data {
-        output::line(format_args!("{} {}", line.ts, line.line))?;
+    log.data.iter().try_for_each(follow::print)
+}
+
+async fn build(of: ProjectArgs, branch: Option<String>, follow_log: bool, json: bool) -> anyhow::Result<()> {
+    let client = of.api.client().await?;
+    let project = project::choose(&client, of.project).await?;
+    let made = client.build(&project, branch.as_deref()).await?;
+    if !follow_log {
+        output::note(format_args!("Follow it with `offprint deployment logs {} --follow`.", made.id));
+        return url_or_json(&made, json);
     }
-    Ok(())
+    url_or_json(&follow::follow(&client, &project, &made.id).await?, false)
 }
 
 fn url_or_json(deployment: &Deployment, json: bool) -> anyhow::Result<()> {

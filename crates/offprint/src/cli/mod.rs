@@ -7,9 +7,12 @@ pub(crate) mod progress;
 mod completions;
 mod deploy;
 mod deployment;
+mod follow;
 mod git;
+mod hook;
 mod project;
 mod prompt;
+mod source;
 mod token;
 
 /// The commands that are clients of an API.
@@ -17,10 +20,10 @@ mod token;
 pub(crate) enum ClientCommand {
     /// Deploy a folder and print the URL at which it is live
     Deploy(deploy::DeployArgs),
-    /// List, create and delete projects
+    /// List, create and delete projects; their repositories and deploy hooks
     #[command(subcommand)]
     Project(project::ProjectCommand),
-    /// List and inspect deployments, roll back, read logs
+    /// List and inspect deployments, build, cancel, roll back, read logs
     #[command(subcommand)]
     Deployment(deployment::DeploymentCommand),
     /// Create, list and revoke API tokens

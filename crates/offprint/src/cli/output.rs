@@ -128,6 +128,12 @@ fn aligned<const N: usize>(heads: &[&str; N], rows: &[[String; N]]) -> String {
     text
 }
 
+/// Text of a stranger for the terminal: no colours, and nothing that moves the cursor.
+pub(crate) fn plain(text: &str) -> String {
+    let text = console::strip_ansi_codes(text);
+    text.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect()
+}
+
 /// Names come from others: no cell may break the table or play with the terminal.
 fn one_line(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -142,6 +148,13 @@ mod tests {
         let rows = [["a".into(), "one\ntwo\u{1b}[2J".into()], ["longer".into(), String::new()]];
         let expected = "NAME    NOTE\na       one two [2J\nlonger\n";
         assert_eq!(aligned(&["name", "note"], &rows), expected);
+    }
+
+    #[test]
+    fn lines_of_a_build_lose_their_colours_and_cannot_play_with_the_terminal() {
+        let line = "\u{1b}[32mok\u{1b}[0m\tdone\u{7}\u{1b}]0;title\u{7}";
+        let shown = plain(line);
+        assert!(shown.starts_with("ok\tdone") && !shown.contains(['\u{1b}', '\u{7}']), "{shown:?}");
     }
 
     #[test]

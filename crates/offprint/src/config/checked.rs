@@ -11,6 +11,7 @@ use offprint_model::name::Hostname;
 use offprint_model::secret::Secret;
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use super::builds::{BuildSettings, BuilderChoice};
 use super::raw::ServeFlags;
 
 /// Everything the server needs to know before it starts.
@@ -59,6 +60,8 @@ pub(crate) struct ServeConfig {
     pub(crate) log_format: LogFormat,
     /// `None`: requests are not logged.
     pub(crate) access_log: Option<AccessLogConfig>,
+    /// How repositories are built.
+    pub(crate) builds: BuildSettings,
 }
 
 /// Where certificate and key are.
@@ -146,6 +149,7 @@ impl ServeConfig {
     /// # Errors
     /// The first setting that breaks its rule, by its name.
     pub(crate) fn check(flags: ServeFlags) -> anyhow::Result<Self> {
+        let builds = BuildSettings::check(&flags)?;
         let listen = flags.listen.unwrap_or_else(|| "127.0.0.1:8788".into());
         let domain = flags.domain.unwrap_or_else(|| "pages.localhost".into());
         let seconds = |value: Option<u64>, default| Duration::from_secs(value.unwrap_or(default));
@@ -153,6 +157,7 @@ impl ServeConfig {
         let (file_bytes_max, files_max) =
             if strict { (FILE_BYTES_MAX_STRICT, FILES_MAX_STRICT) } else { (FILE_BYTES_MAX, FILES_MAX) };
         Ok(Self {
+            builds,
             data: flags.data.unwrap_or_else(|| ".offprint".into()),
             listen: listen.parse().with_context(|| {
                 format!("listen: '{listen}' is not an address and a port, such as 127.0.0.1:8788")
@@ -292,6 +297,11 @@ mod tests {
             (ServeFlags { tls_key: Some("a".into()), ..Default::default() }, "tls-cert:"),
             (ServeFlags { access_log_sample: Some(0.0), ..Default::default() }, "access-log-sample:"),
             (ServeFlags { access_log_sample: Some(1.1), ..Default::default() }, "access-log-sample:"),
+            (ServeFlags { builder: Some("docker".into()), ..Default::default() }, "builder:"),
+            (ServeFlags { build_memory: Some(0), ..Default::default() }, "build-memory:"),
+            (ServeFlags { build_allow: Some("10.0.0.0/40".into()), ..Default::default() }, "build-allow:"),
+            (ServeFlags { build_tools: Some(vec!["/nowhere".into()]), ..Default::default() }, "build-tools:"),
+            (ServeFlags { local_repositories: Some("/nowhere".into()), ..Default::default() }, "local-rep"),
             (ServeFlags { access_log_sample: Some(f64::NAN), ..Default::default() }, "access-log-sample:"),
         ] {
             let error = ServeConfig::check(flags).err().expect(name);

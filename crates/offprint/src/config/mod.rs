@@ -3,6 +3,7 @@
 //! Flags win over `OFFPRINT_*` variables, those over `offprint.toml`, that over the defaults. This and the
 //! flags of the client commands are the only readers of the environment.
 
+mod builds;
 pub(crate) mod checked;
 pub(crate) mod raw;
 
@@ -37,6 +38,14 @@ pub(crate) fn check(flags: ServeFlags) -> anyhow::Result<()> {
     output::line(format_args!(
         "limits       {} bytes an asset, {} assets a deployment",
         config.file_bytes_max, config.files_max
+    ))?;
+    let builds = &config.builds;
+    output::line(format_args!(
+        "builds       {}; {} at once; {} bytes of memory and {} s each",
+        builds.builder.name(),
+        builds.workers,
+        builds.limits.memory_bytes,
+        builds.limits.time.as_secs()
     ))?;
     if let Some(log) = &config.access_log {
         let to = log.file.as_ref().map_or("standard output".into(), |file| file.display().to_string());

@@ -112,6 +112,57 @@ pub(crate) struct ServeFlags {
     /// Share of the requests that are logged there, above 0 and at most 1 [default: 1]
     #[arg(long, env = "OFFPRINT_ACCESS_LOG_SAMPLE", value_name = "RATE")]
     pub(crate) access_log_sample: Option<f64>,
+
+    /// What runs builds: bubblewrap, process (no walls: whoever can push can read everything here) or off
+    /// [default: bubblewrap where it works, else off]
+    #[arg(long, env = "OFFPRINT_BUILDER", value_name = "NAME")]
+    pub(crate) builder: Option<String>,
+
+    /// Builds that run at once [default: 2]
+    #[arg(long, env = "OFFPRINT_BUILD_WORKERS", value_name = "COUNT")]
+    pub(crate) build_workers: Option<usize>,
+
+    /// Builds of one account that run at once; 0 sets no limit [default: 1]
+    #[arg(long, env = "OFFPRINT_BUILDS_PER_ACCOUNT", value_name = "COUNT")]
+    pub(crate) builds_per_account: Option<u32>,
+
+    /// Seconds that a build may take [default: 1200]
+    #[arg(long, env = "OFFPRINT_BUILD_TIMEOUT", value_name = "SECONDS")]
+    pub(crate) build_timeout: Option<u64>,
+
+    /// Bytes of memory for one build [default: 4294967296]
+    #[arg(long, env = "OFFPRINT_BUILD_MEMORY", value_name = "BYTES")]
+    pub(crate) build_memory: Option<u64>,
+
+    /// CPUs for one build [default: 2]
+    #[arg(long, env = "OFFPRINT_BUILD_CPUS", value_name = "COUNT")]
+    pub(crate) build_cpus: Option<u32>,
+
+    /// Processes and threads of one build [default: 1024]
+    #[arg(long, env = "OFFPRINT_BUILD_PIDS", value_name = "COUNT")]
+    pub(crate) build_pids: Option<u64>,
+
+    /// Bytes of disk for one build [default: 10737418240]
+    #[arg(long, env = "OFFPRINT_BUILD_DISK", value_name = "BYTES")]
+    pub(crate) build_disk: Option<u64>,
+
+    /// Host names, host:port, addresses and networks that builds reach although they are not public, separated by
+    /// commas
+    #[arg(long, env = "OFFPRINT_BUILD_ALLOW", value_name = "LIST")]
+    pub(crate) build_allow: Option<String>,
+
+    /// Directory of tools for builds, read-only; it, or its bin, leads their PATH; may be given several times,
+    /// in the variable separated by colons
+    #[arg(long, env = "OFFPRINT_BUILD_TOOLS", value_name = "DIR", value_delimiter = ':')]
+    pub(crate) build_tools: Option<Vec<PathBuf>>,
+
+    /// Repositories below this directory of the server's machine may be built [default: none]
+    #[arg(long, env = "OFFPRINT_LOCAL_REPOSITORIES", value_name = "DIR")]
+    pub(crate) local_repositories: Option<PathBuf>,
+
+    /// Seconds between two looks for new commits in repositories that are polled; 0 never looks [default: 60]
+    #[arg(long, env = "OFFPRINT_POLL_INTERVAL", value_name = "SECONDS")]
+    pub(crate) poll_interval: Option<u64>,
 }
 
 /// Which store, for the commands that an operator runs beside a server.
@@ -182,6 +233,18 @@ impl ServeFlags {
             log_format: self.log_format.or(file.log_format),
             access_log: self.access_log.or(file.access_log),
             access_log_sample: self.access_log_sample.or(file.access_log_sample),
+            builder: self.builder.or(file.builder),
+            build_workers: self.build_workers.or(file.build_workers),
+            builds_per_account: self.builds_per_account.or(file.builds_per_account),
+            build_timeout: self.build_timeout.or(file.build_timeout),
+            build_memory: self.build_memory.or(file.build_memory),
+            build_cpus: self.build_cpus.or(file.build_cpus),
+            build_pids: self.build_pids.or(file.build_pids),
+            build_disk: self.build_disk.or(file.build_disk),
+            build_allow: self.build_allow.or(file.build_allow),
+            build_tools: self.build_tools.or(file.build_tools),
+            local_repositories: self.local_repositories.or(file.local_repositories),
+            poll_interval: self.poll_interval.or(file.poll_interval),
         }
     }
 }

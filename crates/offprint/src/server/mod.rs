@@ -3,6 +3,7 @@
 mod access_log;
 mod activity;
 mod body;
+mod builds;
 mod doors;
 mod http1;
 mod http2;
@@ -21,7 +22,7 @@ use anyhow::{Context, ensure};
 use offprint_api::{ApiState, Limits};
 use offprint_edge::{Edge, EdgeOptions};
 use offprint_model::name::ProjectName;
-use offprint_pipeline::{Pipeline, PipelineOptions};
+use offprint_pipeline::Pipeline;
 use offprint_store::{Bootstrap, Store, StoreOptions, Wake};
 use offprint_wire::urls::SiteUrls;
 use tokio::signal::unix::{SignalKind, signal};
@@ -88,20 +89,31 @@ impl Server {
         let edge = Edge::start(store.clone(), wake.clone(), edge_options(&config, &public_url))
             .await
             .context("cannot read the routing table")?;
-        let pipeline_options = PipelineOptions { variants: !config.strict, ..PipelineOptions::default() };
+        let urls = SiteUrls {
+            scheme: public_url.scheme.clone(),
+            domain: config.domain.clone(),
+            port: public_url.port,
+        };
+        let pipeline_options = builds::pipeline_options(&config, &urls, &public_url).await?;
+        let builds = pipeline_options.builds.is_some();
         let pipeline = Pipeline::start(store.clone(), wake.clone(), pipeline_options)
             .await
             .context("cannot start the pipeline")?;
         if let Some(interval) = config.gc_interval {
             tasks.spawn(collect(store.clone(), interval, config.blob_grace, stop.clone()));
         }
-        let urls = SiteUrls {
-            scheme: public_url.scheme.clone(),
-            domain: config.domain.clone(),
-            port: public_url.port,
-        };
-        let platform = platform::router(store.clone(), Arc::clone(&metrics), &public_url.to_string())
-            .merge(offprint_api::router(api_state(store, wake, &config, urls.clone())));
+        let platform = platform::router(store.clone(), Arc::clone(&metrics), &public_url.to_string()).merge(
+            offprint_api::router(ApiState {
+                store,
+                wake,
+                limits: limits(&config),
+                urls: urls.clone(),
+                public_url: public_url.to_string(),
+                domain_check: config.domain_check,
+                builds,
+                stop: stop.clone(),
+            }),
+        );
         let doors = Arc::new(Doors { edge, platform, metrics, access_log: access_log.clone() });
         if let Some(tls) = &tls {
             tasks.spawn(tls.clone().keep_current(stop.clone()));
@@ -212,10 +224,6 @@ fn limits(config: &ServeConfig) -> Limits {
             .max(config.files_max.saturating_mul(MANIFEST_BYTES_A_FILE)),
         ..defaults
     }
-}
-
-fn api_state(store: Store, wake: Wake, config: &ServeConfig, urls: SiteUrls) -> ApiState {
-    ApiState { store, wake, limits: limits(config), urls, domain_check: config.domain_check }
 }
 
 /// Collects unused blobs now and then; a failed collection is tried again the next time.

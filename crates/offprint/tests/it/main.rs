@@ -11,10 +11,12 @@
 
 mod access_log;
 mod bad_input;
+mod builds;
 mod cli;
 mod compatibility;
 mod http2;
 mod identity;
+mod isolation;
 mod metrics;
 mod operation;
 mod pages;
@@ -27,4 +29,5 @@ mod tidy;
 mod tls;
 mod traps;
 mod unauthorized;
+mod webhooks;
 mod wrangler;

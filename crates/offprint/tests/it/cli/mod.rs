@@ -22,19 +22,19 @@ use running::Running;
 const HOST: &str = "demo.pages.localhost";
 
 /// Somebody at a shell. Home and working directory are the same and empty.
-struct Shell {
-    home: TestDirectory,
+pub(crate) struct Shell {
+    pub(crate) home: TestDirectory,
     variables: Vec<(String, String)>,
 }
 
 impl Shell {
     /// A shell in which nothing is set.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { home: TestDirectory::new(), variables: Vec::new() }
     }
 
     /// A shell with the three variables that a server prints.
-    fn at(server: &TestServer) -> Self {
+    pub(crate) fn at(server: &TestServer) -> Self {
         Self::new()
             .with("CLOUDFLARE_API_BASE_URL", &server.base_url())
             .with("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
@@ -42,32 +42,32 @@ impl Shell {
     }
 
     /// Sets a variable.
-    fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.retain(|(set, _)| set != name);
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.home.path()
     }
 
     /// Runs a command that must succeed.
-    async fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Said {
         let said = self.try_run(arguments).await;
         assert_eq!(said.code, 0, "offprint {arguments:?} failed:\n{}{}", said.out, said.err);
         said
     }
 
     /// Runs a command that must fail as commands do: status 1, a reason on standard error and no answer.
-    async fn fails(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn fails(&self, arguments: &[&str]) -> Said {
         let said = self.try_run(arguments).await;
         assert_eq!(said.code, 1, "offprint {arguments:?}:\n{}{}", said.out, said.err);
         assert!(said.err.lines().any(|line| line.starts_with("error: ")), "no reason in:\n{}", said.err);
         said
     }
 
-    async fn try_run(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn try_run(&self, arguments: &[&str]) -> Said {
         let mut command = self.command(arguments);
         let output = tokio::task::spawn_blocking(move || command.output().expect("it starts")).await.unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it writes UTF-8");
@@ -79,7 +79,7 @@ impl Shell {
     }
 
     /// Starts a command that goes on until it is told to stop.
-    fn start(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         Running::start(self.command(arguments), self.path())
     }
 
@@ -94,16 +94,16 @@ impl Shell {
 }
 
 /// What a command said, and how it ended.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
     /// Asserts that one of the streams has this text in it.
     #[track_caller]
-    fn says(&self, text: &str) -> &Self {
+    pub(crate) fn says(&self, text: &str) -> &Self {
         let both = format!("{}{}", self.out, self.err);
         assert!(both.contains(text), "{text:?} is not in:\n{both}");
         self
@@ -111,12 +111,12 @@ impl Said {
 
     /// Standard output, which is JSON and nothing else.
     #[track_caller]
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in:\n{}", self.out))
     }
 
     /// The last line of standard output.
-    fn last_line(&self) -> &str {
+    pub(crate) fn last_line(&self) -> &str {
         self.out.lines().next_back().unwrap_or_default()
     }
 }

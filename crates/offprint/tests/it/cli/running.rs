@@ -12,14 +12,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The process; dropping it kills it.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     log: PathBuf,
 }
 
 impl Running {
-    pub(super) fn start(mut command: Command, home: &Path) -> Self {
+    pub(crate) fn start(mut command: Command, home: &Path) -> Self {
         let log = home.join("stderr.log");
         let stderr = File::options().create(true).append(true).open(&log).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().expect("it starts");
@@ -34,7 +34,7 @@ impl Running {
     }
 
     /// Waits for a line of standard output with this text; what follows the text in it.
-    pub(super) async fn line_with(&mut self, text: &str) -> String {
+    pub(crate) async fn line_with(&mut self, text: &str) -> String {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while tokio::time::Instant::now() < deadline {
             let found =
@@ -51,23 +51,23 @@ impl Running {
     }
 
     /// Standard output so far.
-    pub(super) fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         self.lines.lock().unwrap().iter().map(|line| format!("{line}\n")).collect()
     }
 
     /// Standard error so far, of all that ran in this home.
-    pub(super) fn err(&self) -> String {
+    pub(crate) fn err(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
     }
 
     /// Sends the signal of this name.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
         assert!(sent.unwrap().success());
     }
 
     /// Waits for the end; the exit code.
-    pub(super) async fn ended(&mut self) -> i32 {
+    pub(crate) async fn ended(&mut self) -> i32 {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while tokio::time::Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -79,7 +79,7 @@ impl Running {
     }
 
     /// Stops it the way a terminal does.
-    pub(super) async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.signal("INT");
         assert_eq!(self.ended().await, 0, "{}{}", self.out(), self.err());
     }

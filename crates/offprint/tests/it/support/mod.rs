@@ -1,18 +1,24 @@
 //! What the tests stand on: the real server, actors that talk to it, and the released clients.
 
 mod api;
+mod forge;
 mod form;
+mod git_server;
 mod openapi;
 mod peers;
+mod push;
 mod recorder;
 mod server;
 mod site;
 mod wrangler;
 
 pub(crate) use api::{Answer, Api, Call, project, projects};
+pub(crate) use forge::{Dialect, FORGE_TOKEN, FakeForge};
 pub(crate) use form::Form;
+pub(crate) use git_server::{GitServer, Repository};
 pub(crate) use openapi::{Operation, operations};
 pub(crate) use peers::{Peers, TestDirectory, skip, testdata};
+pub(crate) use push::Webhook;
 pub(crate) use recorder::{Recorded, Recorder};
 pub(crate) use server::{ACCOUNT, TOKEN, TestServer, client, fixture, host_of};
 pub(crate) use site::{Site, asset_key, base64, upload, upload_body, upload_token, went_live};

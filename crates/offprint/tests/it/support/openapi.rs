@@ -24,6 +24,15 @@ const DEVIATIONS: &[Deviation] = &[
     ("a project without deployments has null for the newest one", "pages_project", |schema| {
         or_null(&mut schema["properties"]["latest_deployment"]);
     }),
+    ("pushes at other forges than GitHub are triggers of their own", "pages_deployment", |schema| {
+        let kinds = &mut schema["properties"]["deployment_trigger"]["properties"]["type"]["enum"];
+        let more = ["gitlab:push", "forgejo:push", "gitea:push", "git:push"].map(Value::from);
+        kinds.as_array_mut().unwrap().extend(more);
+    }),
+    ("repositories may be elsewhere than at GitHub and GitLab", "pages_source", |schema| {
+        let kinds = schema["properties"]["type"]["enum"].as_array_mut().unwrap();
+        kinds.extend(["forgejo", "gitea", "git"].map(Value::from));
+    }),
     // `minLength` says nothing about an array; what is meant is that a failure has a reason.
     ("a failure names at least one error", "pages_api-response-common-failure", |schema| {
         schema["properties"]["errors"]["minItems"] = json!(1);
