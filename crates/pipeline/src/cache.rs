@@ -29,8 +29,8 @@ const BYTES_MAX: u64 = 10 << 30;
 /// Deeper trees are not copied: no framework makes them.
 const DEPTH_MAX: usize = 100;
 
-/// Package managers' directories: the variable that names it to them, and the entry.
-const PACKAGE_CACHES: [(&str, &str); 4] = [
+/// The variable that leads each package manager to its cache, and its program, which names the entry.
+pub(crate) const PACKAGE_CACHES: [(&str, &str); 4] = [
     ("npm_config_cache", "npm"),
     ("npm_config_store_dir", "pnpm"),
     ("YARN_CACHE_FOLDER", "yarn"),
@@ -51,15 +51,6 @@ pub(crate) struct BuildCache {
     directory: PathBuf,
     project: ProjectId,
     caches: BuildCaches,
-}
-
-/// A directory that a package manager uses as its cache.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PackageCache {
-    /// The variable that leads the package manager to it.
-    pub(crate) variable: &'static str,
-    /// Where it is.
-    pub(crate) directory: PathBuf,
 }
 
 impl BuildCaches {
@@ -136,15 +127,12 @@ impl Drop for BuildCache {
 }
 
 impl BuildCache {
-    /// The directories of the package managers, made and marked as read.
-    pub(crate) fn package_caches(&self) -> io::Result<Vec<PackageCache>> {
-        let open = |(variable, name): (&'static str, &str)| {
-            let directory = self.entry(name).join("files");
-            make_private(&directory)?;
-            self.mark_read(name)?;
-            Ok(PackageCache { variable, directory })
-        };
-        PACKAGE_CACHES.into_iter().map(open).collect()
+    /// The directory of a package manager, made and marked as read.
+    pub(crate) fn of_packages(&self, program: &str) -> io::Result<PathBuf> {
+        let directory = self.entry(program).join("files");
+        make_private(&directory)?;
+        self.mark_read(program)?;
+        Ok(directory)
     }
 
     /// Whether a package manager has left something in an earlier build.
@@ -392,10 +380,9 @@ mod tests {
         let caches = BuildCaches::new(root.path().to_owned());
         let (one, two) = (caches.open(&project(), 3).unwrap(), caches.open(&project(), 3).unwrap());
         assert!(!one.is_warm());
-        let npm = one.package_caches().unwrap().remove(0);
-        assert_eq!(npm.variable, "npm_config_cache");
-        write(npm.directory.join("_cacache/x"), "");
-        assert_eq!(two.package_caches().unwrap()[0], npm);
+        let npm = one.of_packages("npm").unwrap();
+        write(npm.join("_cacache/x"), "");
+        assert_eq!(two.of_packages("npm").unwrap(), npm);
         assert!(two.is_warm());
     }
 
@@ -404,7 +391,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let caches = BuildCaches::new(root.path().to_owned());
         let current = caches.open(&project(), 1).unwrap();
-        current.package_caches().unwrap();
+        for (_, program) in PACKAGE_CACHES {
+            current.of_packages(program).unwrap();
+        }
         let week_ago =
             SystemTime::UNIX_EPOCH + Duration::from_secs(now().as_micros() as u64 / 1_000_000 - 8 * 86_400);
         let old = current.directory.join("bun/read");

@@ -123,7 +123,7 @@ impl Crew {
                 tracing::warn!(%error, "cannot remove the directories of earlier builds");
             }
         }
-        let builds = Arc::new(Builds::new(self.store.clone(), options.clone()));
+        let builds = Arc::new(Builds::new(self.store.clone(), self.wake.clone(), options.clone()));
         for number in 0..options.workers {
             let name = format!("{}-build-{number}", std::process::id());
             self.start_worker(name, Task::Builds(Arc::clone(&builds)));

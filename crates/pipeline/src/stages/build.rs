@@ -11,8 +11,8 @@ use super::plan::{Plan, plan};
 use super::step::run_logged;
 use super::toolchain::Toolchain;
 use super::{Context, Outcome, StageError};
-use crate::builder::{Bind, BuildLimits, Exit, Limit, Step};
-use crate::cache::BuildCache;
+use crate::builder::{Bind, BuildLimits, Exit, HOME, Limit, Step};
+use crate::cache::{BuildCache, PACKAGE_CACHES};
 use crate::framework::{Install, Sources, cached_directories};
 use crate::ingest::{blocking, shown};
 use crate::workspace::{Folder, NoFolder};
@@ -22,6 +22,8 @@ use crate::wrangler_file;
 const NAMES_TOLD: usize = 20;
 /// Where a step sees the caches of the package managers.
 const CACHE: &str = "/build-cache";
+/// Where pnpm has its store in the home of a build that has no cache.
+const PNPM_STORE: &str = ".pnpm-store";
 
 /// What a build has left.
 #[derive(Debug)]
@@ -186,17 +188,9 @@ impl<'a> Commands<'a> {
         commit: &Commit,
     ) -> Result<Self, StageError> {
         let mut env = system_variables(ctx, commit);
-        let mut binds = Vec::new();
-        for cache in cache
-            .map_or_else(|| Ok(Vec::new()), BuildCache::package_caches)
-            .map_err(StageError::io("open the build cache"))?
-        {
-            let name = cache.directory.parent().and_then(|entry| entry.file_name()).unwrap_or_default();
-            let inside = PathBuf::from(CACHE).join(name);
-            let seen = ctx.options().builder.seen(&cache.directory, &inside);
-            env.push((cache.variable.to_owned(), seen.display().to_string()));
-            binds.push(Bind { host: cache.directory, inside, writable: true });
-        }
+        let (places, binds) =
+            package_places(ctx, sources, cache).map_err(StageError::io("open the build cache"))?;
+        env.extend(places);
         let own = own_variables(ctx);
         let toolchain = Toolchain::choose(ctx, sources, &own).await?;
         env.extend(own);
@@ -243,8 +237,9 @@ impl<'a> Commands<'a> {
             sources.package_manager().filter(|(name, _)| *name == program).map(|(_, version)| version);
         let version =
             [set, pinned].into_iter().flatten().find(|text| is_version(text)).unwrap_or(package.version);
+        // npm warns of a variable that is meant for pnpm.
         format!(
-            "{} || npm install --global --prefix \"$HOME/.tools\" {}@{version} || exit 1\n{}",
+            "{} || env -u npm_config_store_dir npm install --global --prefix \"$HOME/.tools\" {}@{version} || exit 1\n{}",
             package.is_there, package.name, install.command
         )
     }
@@ -286,6 +281,36 @@ impl<'a> Commands<'a> {
         };
         Ok(Err(why))
     }
+}
+
+/// Variables and directories.
+type Places = (Vec<(String, String)>, Vec<Bind>);
+
+/// Leads the package managers that the site uses to their places in the build cache. pnpm has one outside of the
+/// workspace in any case: left alone it makes its own in there, and that would be deployed with the site.
+fn package_places(
+    ctx: &Context<'_>,
+    sources: &Sources,
+    cache: Option<&BuildCache>,
+) -> std::io::Result<Places> {
+    let installs = sources.installs();
+    let (mut env, mut binds) = (Vec::new(), Vec::new());
+    for (variable, program) in PACKAGE_CACHES {
+        let used = program == "npm" || installs.iter().any(|install| install.program == program);
+        let (host, inside) = match cache {
+            Some(cache) if used => (cache.of_packages(program)?, PathBuf::from(CACHE).join(program)),
+            None if used && program == "pnpm" => {
+                (ctx.dirs.home().join(PNPM_STORE), PathBuf::from(HOME).join(PNPM_STORE))
+            }
+            _ => continue,
+        };
+        let seen = ctx.options().builder.seen(&host, &inside);
+        env.push((variable.to_owned(), seen.display().to_string()));
+        if cache.is_some() {
+            binds.push(Bind { host, inside, writable: true });
+        }
+    }
+    Ok((env, binds))
 }
 
 /// What every build finds in its environment (Pages API, "Build environment"), and what keeps npm from asking its

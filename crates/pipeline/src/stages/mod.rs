@@ -21,7 +21,7 @@ use offprint_model::deployment::{Deployment, SkipReason};
 use offprint_model::id::DeploymentId;
 use offprint_model::name::ProjectName;
 use offprint_model::stages::{IllegalStep, StageEnd, StageName, StageStatus, Stages};
-use offprint_store::{Clock, Lease, Store, StoreError, Work};
+use offprint_store::{Clock, Lease, Store, StoreError, Wake, Work};
 use tokio_util::sync::CancellationToken;
 
 use crate::builder::{BuildLimits, Builder, BuilderError};
@@ -104,6 +104,7 @@ impl StageError {
 /// What all builds of a process share.
 pub(crate) struct Builds {
     pub(crate) store: Store,
+    pub(crate) wake: Wake,
     pub(crate) options: BuildOptions,
     pub(crate) caches: BuildCaches,
     pub(crate) host_tools: HostTools,
@@ -130,9 +131,9 @@ impl Context<'_> {
 }
 
 impl Builds {
-    pub(crate) fn new(store: Store, options: BuildOptions) -> Self {
+    pub(crate) fn new(store: Store, wake: Wake, options: BuildOptions) -> Self {
         let caches = BuildCaches::new(options.cache_dir.clone());
-        Self { store, options, caches, host_tools: HostTools::default() }
+        Self { store, wake, options, caches, host_tools: HostTools::default() }
     }
 
     /// Takes a build to its end.
@@ -173,6 +174,8 @@ impl Builds {
             Ok(Outcome::Done(built)) => {
                 log.close().await?;
                 deploy::run(&self.store, lease).await?;
+                // Nobody shall wait for the site until we have tidied up.
+                self.wake.edge();
                 built.keep().await;
                 Ok(())
             }

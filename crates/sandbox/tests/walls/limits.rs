@@ -90,17 +90,3 @@ async fn a_flood_of_output_waits_for_its_reader() {
     assert_eq!(outcome.lines.len(), 200_000 + 7);
     assert!(outcome.lines.iter().all(|line| line.len() <= 16 * 1024));
 }
-
-#[tokio::test]
-async fn an_empty_command_costs_little() {
-    let Some(bench) = Bench::with_walls().await else { return };
-    let mut took = Vec::new();
-    for _ in 0..10 {
-        let start = Instant::now();
-        bench.run(bench.command(&["true"])).await;
-        took.push(start.elapsed());
-    }
-    took.sort();
-    eprintln!("an empty command: fastest {:?}, median {:?}", took[0], took[5]);
-    assert!(took[0] < Duration::from_millis(150), "{took:?}");
-}

@@ -41,20 +41,3 @@ async fn time_is_bounded() {
         .was_stopped("longer than");
     still_builds(&ground).await;
 }
-
-#[tokio::test]
-async fn an_empty_build_costs_little() {
-    let Some(ground) = Ground::start(&[]).await else { return };
-    let mut took = Vec::new();
-    for number in 0..5 {
-        let name = format!("empty{number}");
-        let id = ground.begin(&name, "exit 0").await;
-        let built = ground.ended(&name, &id).await;
-        built.went_live();
-        took.push((built.milliseconds("initialize", "deploy"), built.milliseconds("build", "build")));
-    }
-    took.sort_unstable();
-    eprintln!("an empty build, (all stages with git, the build stage alone), in ms: {took:?}");
-    // Twice what an idle machine is allowed.
-    assert!(took[0].0 < 600, "{took:?}");
-}

@@ -117,17 +117,6 @@ impl Built {
         assert!(stage["name"] == "build" && stage["status"] == "failure", "{stage}\n{}", self.log);
         assert!(self.log.contains(words), "{words}:\n{}", self.log);
     }
-
-    /// From the start of one stage to the end of another.
-    fn milliseconds(&self, from: &str, to: &str) -> u64 {
-        let stages = self.deployment["stages"].as_array().unwrap();
-        let time = |name: &str, member: &str| {
-            let stage = stages.iter().find(|stage| stage["name"] == name).unwrap();
-            chrono::DateTime::parse_from_rfc3339(stage[member].as_str().unwrap()).unwrap()
-        };
-        let took = time(to, "ended_on") - time(from, "started_on");
-        took.num_milliseconds().unsigned_abs()
-    }
 }
 
 /// A claim whose test was renamed away is a claim without a test.

@@ -139,9 +139,16 @@ impl TestServer {
         self.site(host_of(url), path).await
     }
 
-    /// The body of a GET that must answer 200.
+    /// The body of a GET that must answer 200; a deployment is seen some milliseconds after it has succeeded.
     pub(crate) async fn page(&self, host: &str, path: &str) -> String {
-        let response = self.site(host, path).await;
+        let mut response = self.site(host, path).await;
+        for _ in 0..EDGE_TRIES {
+            if response.status() != 404 {
+                break;
+            }
+            tokio::time::sleep(EDGE_PAUSE).await;
+            response = self.site(host, path).await;
+        }
         assert_eq!(response.status(), 200, "GET {host}{path}");
         response.text().await.unwrap()
     }
