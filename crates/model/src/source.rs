@@ -51,6 +51,35 @@ pub struct Source {
     pub poll: bool,
 }
 
+impl Source {
+    /// A repository with the settings that the real service gives a new project (Pages API, "The objects as the real API
+    /// returns them"): everything is deployed. Nothing that extends that API is on.
+    pub fn new(kind: SourceKind, owner: &str, repo_name: &str) -> Self {
+        let everything = || vec!["*".to_owned()];
+        Self {
+            kind,
+            owner: owner.to_owned(),
+            owner_id: String::new(),
+            repo_name: repo_name.to_owned(),
+            repo_id: String::new(),
+            production_branch: "main".to_owned(),
+            pr_comments_enabled: true,
+            deployments_enabled: true,
+            production_deployments_enabled: true,
+            preview_deployment_setting: PreviewSetting::All,
+            preview_branch_includes: everything(),
+            preview_branch_excludes: Vec::new(),
+            path_includes: everything(),
+            path_excludes: Vec::new(),
+            clone_url: None,
+            api_url: None,
+            submodules: false,
+            lfs: false,
+            poll: false,
+        }
+    }
+}
+
 /// Who keeps a repository. All but [`SourceKind::Github`] and [`SourceKind::Gitlab`] extend the Pages API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SourceKind {

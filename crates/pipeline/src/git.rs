@@ -184,31 +184,10 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use offprint_model::source::PreviewSetting;
     use std::process::Command;
 
     fn source(kind: SourceKind, url: &str) -> Source {
-        Source {
-            kind,
-            owner: "owner".into(),
-            owner_id: String::new(),
-            repo_name: "repository".into(),
-            repo_id: String::new(),
-            production_branch: "main".into(),
-            pr_comments_enabled: true,
-            deployments_enabled: true,
-            production_deployments_enabled: true,
-            preview_deployment_setting: PreviewSetting::All,
-            preview_branch_includes: vec!["*".into()],
-            preview_branch_excludes: Vec::new(),
-            path_includes: vec!["*".into()],
-            path_excludes: Vec::new(),
-            clone_url: Some(CloneUrl::parse(url).unwrap()),
-            api_url: None,
-            submodules: false,
-            lfs: false,
-            poll: false,
-        }
+        Source { clone_url: Some(CloneUrl::parse(url).unwrap()), ..Source::new(kind, "owner", "repository") }
     }
 
     fn secret(text: &str) -> Option<Secret<String>> {

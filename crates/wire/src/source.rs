@@ -123,33 +123,35 @@ pub fn read_new(node: &Node<'_>, production_branch: Option<&str>) -> Read<Model>
     let kind = object.required("type", |kind| kind.one_of(&KINDS))?;
     let config = object.required("config", Node::object)?;
     let place = read_place(&config, kind)?;
+    let default = Model::new(kind, &place.owner, &place.repo_name);
     let switch = |name, default| Ok(config.optional(name, Node::boolean)?.unwrap_or(default));
     let text = |name| Ok(config.optional(name, Node::text)?.unwrap_or_default());
-    let everything = || vec!["*".to_owned()];
-    let texts = |name| config.optional(name, Node::texts);
+    let texts = |name, default| Ok(config.optional(name, Node::texts)?.unwrap_or(default));
+    let branch = config.optional("production_branch", read_branch)?;
+    let previews = preview_setting(&config)?;
     Ok(Model {
-        kind,
-        owner: place.owner,
         owner_id: text("owner_id")?,
-        repo_name: place.repo_name,
         repo_id: text("repo_id")?,
-        production_branch: match config.optional("production_branch", read_branch)? {
-            Some(branch) => branch,
-            None => production_branch.unwrap_or("main").to_owned(),
-        },
-        pr_comments_enabled: switch("pr_comments_enabled", true)?,
-        deployments_enabled: switch("deployments_enabled", true)?,
-        production_deployments_enabled: switch("production_deployments_enabled", true)?,
-        preview_deployment_setting: preview_setting(&config)?.unwrap_or(PreviewSetting::All),
-        preview_branch_includes: texts("preview_branch_includes")?.unwrap_or_else(everything),
-        preview_branch_excludes: texts("preview_branch_excludes")?.unwrap_or_default(),
-        path_includes: texts("path_includes")?.unwrap_or_else(everything),
-        path_excludes: texts("path_excludes")?.unwrap_or_default(),
+        production_branch: branch
+            .or_else(|| production_branch.map(ToOwned::to_owned))
+            .unwrap_or(default.production_branch),
+        pr_comments_enabled: switch("pr_comments_enabled", default.pr_comments_enabled)?,
+        deployments_enabled: switch("deployments_enabled", default.deployments_enabled)?,
+        production_deployments_enabled: switch(
+            "production_deployments_enabled",
+            default.production_deployments_enabled,
+        )?,
+        preview_deployment_setting: previews.unwrap_or(default.preview_deployment_setting),
+        preview_branch_includes: texts("preview_branch_includes", default.preview_branch_includes)?,
+        preview_branch_excludes: texts("preview_branch_excludes", default.preview_branch_excludes)?,
+        path_includes: texts("path_includes", default.path_includes)?,
+        path_excludes: texts("path_excludes", default.path_excludes)?,
         clone_url: place.clone_url,
         api_url: config.optional("api_url", read_api_url)?,
-        submodules: switch("submodules", false)?,
-        lfs: switch("lfs", false)?,
-        poll: switch("poll", false)?,
+        submodules: switch("submodules", default.submodules)?,
+        lfs: switch("lfs", default.lfs)?,
+        poll: switch("poll", default.poll)?,
+        ..default
     })
 }
 

@@ -7,27 +7,7 @@ use crate::time::Timestamp;
 use proptest::prelude::*;
 
 fn source() -> Source {
-    Source {
-        kind: SourceKind::Github,
-        owner: "cedar".into(),
-        owner_id: String::new(),
-        repo_name: "site".into(),
-        repo_id: String::new(),
-        production_branch: "main".into(),
-        pr_comments_enabled: true,
-        deployments_enabled: true,
-        production_deployments_enabled: true,
-        preview_deployment_setting: PreviewSetting::All,
-        preview_branch_includes: vec!["*".into()],
-        preview_branch_excludes: Vec::new(),
-        path_includes: vec!["*".into()],
-        path_excludes: Vec::new(),
-        clone_url: None,
-        api_url: None,
-        submodules: false,
-        lfs: false,
-        poll: false,
-    }
+    Source::new(SourceKind::Github, "cedar", "site")
 }
 
 fn project() -> Project {

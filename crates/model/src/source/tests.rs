@@ -5,27 +5,7 @@ fn url(text: &str) -> CloneUrl {
 }
 
 fn source(kind: SourceKind, clone_url: Option<&str>) -> Source {
-    Source {
-        kind,
-        owner: "cedar".into(),
-        owner_id: String::new(),
-        repo_name: "site".into(),
-        repo_id: String::new(),
-        production_branch: "main".into(),
-        pr_comments_enabled: true,
-        deployments_enabled: true,
-        production_deployments_enabled: true,
-        preview_deployment_setting: PreviewSetting::All,
-        preview_branch_includes: vec!["*".into()],
-        preview_branch_excludes: Vec::new(),
-        path_includes: vec!["*".into()],
-        path_excludes: Vec::new(),
-        clone_url: clone_url.map(url),
-        api_url: None,
-        submodules: false,
-        lfs: false,
-        poll: false,
-    }
+    Source { clone_url: clone_url.map(url), ..Source::new(kind, "cedar", "site") }
 }
 
 #[test]

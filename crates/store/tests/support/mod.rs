@@ -13,7 +13,7 @@ use offprint_model::id::{AccountId, DeploymentId};
 use offprint_model::name::{BranchName, ProjectName};
 use offprint_model::project::Project;
 use offprint_model::secret::Secret;
-use offprint_model::source::{CloneUrl, PreviewSetting, Source, SourceKind};
+use offprint_model::source::{CloneUrl, Source, SourceKind};
 use offprint_model::stages::{StageEnd, StageName, StageStatus, Stages};
 use offprint_store::blobs::NewPack;
 use offprint_store::invariants::check_invariants;
@@ -184,27 +184,8 @@ pub(crate) fn new_project(name: &str) -> NewProject {
 }
 
 pub(crate) fn source() -> Source {
-    Source {
-        kind: SourceKind::Forgejo,
-        owner: "owner".into(),
-        owner_id: String::new(),
-        repo_name: "repository".into(),
-        repo_id: String::new(),
-        production_branch: "main".into(),
-        pr_comments_enabled: true,
-        deployments_enabled: true,
-        production_deployments_enabled: true,
-        preview_deployment_setting: PreviewSetting::All,
-        preview_branch_includes: vec!["*".into()],
-        preview_branch_excludes: Vec::new(),
-        path_includes: vec!["*".into()],
-        path_excludes: Vec::new(),
-        clone_url: Some(CloneUrl::parse("https://forge.example/owner/repository.git").unwrap()),
-        api_url: None,
-        submodules: false,
-        lfs: false,
-        poll: false,
-    }
+    let url = CloneUrl::parse("https://forge.example/owner/repository.git").unwrap();
+    Source { clone_url: Some(url), ..Source::new(SourceKind::Forgejo, "owner", "repository") }
 }
 
 pub(crate) fn new_build(from: &str, commit: &str) -> NewBuild {
