@@ -117,7 +117,7 @@ mod tests {
             ("168.63.129.16", "metadata"),
             ("100.100.100.200", "provider"),
             ("169.254.1.1", "link-local"),
-            ("203.0.113.80", "documentation"),
+            ("203.0.113.7", "documentation"),
             ("224.0.0.251", "multicast"),
             ("255.255.255.255", "reserved"),
             ("::1", "loopback"),
