@@ -235,9 +235,7 @@ async fn check(edge: &Edge, wanted: &Ask, texts: &HashMap<&str, Vec<String>>) ->
     }
     let is_redirect = location.is_some_and(|location| body == format!("Redirecting to {location}"));
     let is_kept = site.kept.is_some_and(|(kept, mark)| {
-        // A rewrite makes one slash of several in what it hands on (serving rules, "Redirect rules at run time").
-        let is_rewritten = ["/up/", "/rewrite/"].iter().any(|rule| path.starts_with(rule));
-        let named = if is_rewritten { one_slash(&path) } else { path.clone() };
+        let named = rewritten(&path).unwrap_or_else(|| path.clone());
         decode_path(&named).ends_with(kept) && body == format!("{mark}:{kept}")
     });
     let is_own = texts[site.mark].contains(&body);
@@ -252,10 +250,33 @@ async fn check(edge: &Edge, wanted: &Ask, texts: &HashMap<&str, Vec<String>>) ->
     Ok(true)
 }
 
-fn one_slash(path: &str) -> String {
-    let mut characters: Vec<char> = path.chars().collect();
+/// The path that the rewrites of [`REDIRECTS`] hand on. The splat goes in as JavaScript's `replace` does it, and one slash is
+/// made of several (serving rules, "Redirect rules at run time").
+fn rewritten(path: &str) -> Option<String> {
+    let rules = [("/up/", "/docs/../"), ("/rewrite/", "/")];
+    let (before, splat) = rules.iter().find_map(|(from, to)| Some((*to, path.strip_prefix(from)?)))?;
+    let mut text = before.to_owned();
+    let mut rest = splat;
+    while let Some((head, tail)) = rest.split_once('$') {
+        text.push_str(head);
+        let insert = match tail.chars().next() {
+            Some('$') => "$",
+            Some('&') => ":splat",
+            Some('`') => before,
+            Some('\'') => "",
+            _ => {
+                text.push('$');
+                rest = tail;
+                continue;
+            }
+        };
+        text.push_str(insert);
+        rest = &tail[1..];
+    }
+    text.push_str(rest);
+    let mut characters: Vec<char> = text.chars().collect();
     characters.dedup_by(|next, before| *next == '/' && *before == '/');
-    characters.into_iter().collect()
+    Some(characters.into_iter().collect())
 }
 
 #[test]
