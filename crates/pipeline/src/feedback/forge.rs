@@ -6,19 +6,16 @@ use serde_json::Value;
 
 use super::call::{ForgeApi, ForgeError, MayReach, TokenHeader};
 use super::comment::Comment;
-use super::forgejo::Forgejo;
 use super::github::Github;
 use super::gitlab::Gitlab;
 use super::report::CommitStatus;
 
 /// A repository at a forge, and a token that may report there.
 pub(crate) enum Forge {
-    /// GitHub.
+    /// GitHub, and Forgejo and Gitea, whose API is the same here.
     Github(Github),
     /// GitLab.
     Gitlab(Gitlab),
-    /// Forgejo, and Gitea, whose API is the same here.
-    Forgejo(Forgejo),
 }
 
 impl Forge {
@@ -40,7 +37,7 @@ impl Forge {
                 Self::Gitlab(Gitlab::new(api(TokenHeader::Private)?, gitlab_project(source)))
             }
             SourceKind::Forgejo | SourceKind::Gitea => {
-                Self::Forgejo(Forgejo::new(api(TokenHeader::Token)?, owner, name))
+                Self::Github(Github::forgejo(api(TokenHeader::Token)?, owner, name))
             }
             SourceKind::Git => return Err(ForgeError::Unusable("the repository has no forge")),
         })
@@ -51,7 +48,6 @@ impl Forge {
         match self {
             Self::Github(forge) => forge.set_status(status).await,
             Self::Gitlab(forge) => forge.set_status(status).await,
-            Self::Forgejo(forge) => forge.set_status(status).await,
         }
     }
 
@@ -60,13 +56,15 @@ impl Forge {
         match self {
             Self::Github(forge) => forge.comments(number, &page.to_string()).await,
             Self::Gitlab(forge) => forge.comments(number, &page.to_string()).await,
-            Self::Forgejo(forge) => forge.comments(number).await,
         }
     }
 
     /// Whether comments come in pages of a hundred.
     pub(crate) const fn has_pages(&self) -> bool {
-        matches!(self, Self::Github(_) | Self::Gitlab(_))
+        match self {
+            Self::Github(forge) => forge.has_pages(),
+            Self::Gitlab(_) => true,
+        }
     }
 
     /// Makes a comment; the answer has its `id`.
@@ -74,7 +72,6 @@ impl Forge {
         match self {
             Self::Github(forge) => forge.create_comment(number, text).await,
             Self::Gitlab(forge) => forge.create_comment(number, text).await,
-            Self::Forgejo(forge) => forge.create_comment(number, text).await,
         }
     }
 
@@ -83,7 +80,6 @@ impl Forge {
         match self {
             Self::Github(forge) => forge.edit_comment(id, text).await,
             Self::Gitlab(forge) => forge.edit_comment(number, id, text).await,
-            Self::Forgejo(forge) => forge.edit_comment(id, text).await,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! GitHub, and GitHub Enterprise Server: commit statuses and comments of issues (a pull request is one).
+//! GitHub, GitHub Enterprise Server, Forgejo and Gitea, which have the same calls: commit statuses and comments of issues
+//! (a pull request is one).
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,19 +11,31 @@ use super::report::{CommitStatus, Standing};
 /// GitHub's largest page.
 const PER_PAGE: &str = "100";
 
-/// A repository at GitHub. The token needs "Commit statuses: write" and, for comments, "Pull requests: write".
+/// A repository. At GitHub the token needs "Commit statuses: write" and, for comments, "Pull requests: write"; at Forgejo
+/// and Gitea `write:repository` and, for comments, `write:issue`.
 pub(crate) struct Github {
     api: ForgeApi,
     owner: String,
     name: String,
+    has_pages: bool,
 }
 
 impl Github {
-    /// The repository `owner/name`.
+    /// The repository `owner/name` at GitHub.
     pub(crate) fn new(api: ForgeApi, owner: String, name: String) -> Self {
         let api =
             api.with("accept", "application/vnd.github+json").with("x-github-api-version", "2022-11-28");
-        Self { api, owner, name }
+        Self { api, owner, name, has_pages: true }
+    }
+
+    /// The repository `owner/name` at Forgejo or Gitea, which list all comments of a pull request at once.
+    pub(crate) const fn forgejo(api: ForgeApi, owner: String, name: String) -> Self {
+        Self { api, owner, name, has_pages: false }
+    }
+
+    /// Whether comments come in pages.
+    pub(crate) const fn has_pages(&self) -> bool {
+        self.has_pages
     }
 
     /// `POST /repos/{owner}/{repo}/statuses/{sha}`.
@@ -38,8 +51,9 @@ impl Github {
 
     /// `GET /repos/{owner}/{repo}/issues/{issue_number}/comments`, oldest first; pages count from 1.
     pub(crate) async fn comments(&self, number: &str, page: &str) -> Result<Vec<Comment>, ForgeError> {
-        let query = [("per_page", PER_PAGE), ("page", page)];
-        let answer = self.call(Method::GET, &["issues", number, "comments"], &query, None).await?;
+        let paged = [("per_page", PER_PAGE), ("page", page)];
+        let query = if self.has_pages { paged.as_slice() } else { &[] };
+        let answer = self.call(Method::GET, &["issues", number, "comments"], query, None).await?;
         comments_of(&answer)
     }
 
@@ -66,7 +80,7 @@ impl Github {
     }
 }
 
-/// GitHub has no word for "skipped": a required status must be able to pass where nothing needs building.
+/// None of them has a word for "skipped": a required status must be able to pass where nothing needs building.
 const fn state(standing: Standing) -> &'static str {
     match standing {
         Standing::Queued | Standing::Running => "pending",

@@ -11,7 +11,6 @@
 mod call;
 mod comment;
 mod forge;
-mod forgejo;
 mod github;
 mod gitlab;
 mod report;
