@@ -53,14 +53,30 @@ impl CollectionLock {
     /// Opens and locks the file. Each holder has its own open file, since the kernel's lock belongs to that;
     /// closing it unlocks.
     async fn file(&self, lock: fn(&File) -> std::io::Result<()>) -> Result<File> {
-        let path = self.path.clone();
-        blocking(move || {
-            let file = open(&path).map_err(StoreError::io(&path))?;
-            lock(&file).map_err(StoreError::io(&path))?;
-            Ok(file)
-        })
-        .await
+        locked(self.path.clone(), lock).await
     }
+}
+
+/// Held while a process opens the store.
+///
+/// SQLite's busy timeout does not cover everything that happens then: a connection that switches a new database
+/// to the write-ahead log, or recovers one, may be told "locked" at once when another does the same.
+pub(crate) struct OpeningGuard(#[expect(dead_code, reason = "closing the file unlocks it")] File);
+
+impl OpeningGuard {
+    /// Waits for other processes that open the same store.
+    pub(crate) async fn wait(path: PathBuf) -> Result<Self> {
+        locked(path, File::lock).await.map(Self)
+    }
+}
+
+async fn locked(path: PathBuf, lock: fn(&File) -> std::io::Result<()>) -> Result<File> {
+    blocking(move || {
+        let file = open(&path).map_err(StoreError::io(&path))?;
+        lock(&file).map_err(StoreError::io(&path))?;
+        Ok(file)
+    })
+    .await
 }
 
 fn open(path: &Path) -> std::io::Result<File> {

@@ -12,7 +12,7 @@ use crate::blobs::{BlobStore, Blobs, Directory};
 use crate::crypt::Keys;
 use crate::db::{Db, Rows, values};
 use crate::error::{Result, StoreError};
-use crate::lock::{CollectionLock, blocking};
+use crate::lock::{CollectionLock, OpeningGuard, blocking};
 use crate::migrate::migrate;
 
 /// Where the store is and how it behaves.
@@ -97,9 +97,11 @@ impl Store {
     }
 
     async fn assemble(options: StoreOptions, keys: Keys, blobs: Arc<dyn BlobStore>) -> Result<Self> {
+        let opening = OpeningGuard::wait(options.data.join("open.lock")).await?;
         let db = Db::open(&options.data.join(DATABASE_FILE)).await?;
         migrate(&db).await?;
         check_key(&db, &keys).await?;
+        drop(opening);
         let collection = CollectionLock::new(options.data.join("gc.lock"));
         Ok(Self(Arc::new(Shared { options, db, blobs: Blobs(blobs), keys, collection })))
     }
