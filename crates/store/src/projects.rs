@@ -94,6 +94,7 @@ const BY_ID: &str = select_project!("WHERE a.id = $1 AND p.id = $2");
 const BY_SEQ: &str = select_project!("WHERE p.seq = $1");
 const LIST: &str = select_project!("WHERE p.account_seq = $1 ORDER BY p.seq DESC LIMIT $2 OFFSET $3");
 const BY_ID_ALONE: &str = select_project!("WHERE p.id = $1");
+const BY_NAME_ALONE: &str = select_project!("WHERE p.name = $1");
 const COUNT: &str = "SELECT count(*) AS total FROM project WHERE account_seq = $1";
 const ADD: &str = "INSERT INTO project
         (id, account_seq, name, production_branch, created, build_config, production, preview, source)
@@ -253,6 +254,15 @@ pub(crate) async fn load_by_id(
     id: &ProjectId,
 ) -> Result<(ProjectScope, Project)> {
     load(rows, keys, BY_ID_ALONE, values![id.as_str()]).await
+}
+
+/// A project by its name alone, which is unique. For whoever was led here by a host.
+pub(crate) async fn load_by_name(
+    rows: &impl Rows,
+    keys: &Keys,
+    name: &ProjectName,
+) -> Result<(ProjectScope, Project)> {
+    load(rows, keys, BY_NAME_ALONE, values![name.as_str()]).await
 }
 
 /// Writes everything of a project that a change may touch.

@@ -11,10 +11,11 @@ const FLOORS: &[(&str, u8)] = &[
     ("store", 1),
     ("client", 1),
     ("sandbox", 1),
-    ("edge", 2),
-    ("pipeline", 2),
-    ("api", 2),
-    ("offprint", 3),
+    ("functions", 2),
+    ("edge", 3),
+    ("pipeline", 3),
+    ("api", 3),
+    ("offprint", 4),
 ];
 
 /// The one import within a floor: wire converts from the model.
@@ -27,6 +28,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("store", &["axum", "http", "hyper", "reqwest"]),
     ("client", &["axum", "sea-orm"]),
     ("sandbox", &["axum", "reqwest", "sea-orm", "offprint-model"]),
+    ("functions", &["axum", "reqwest", "sea-orm", "jsonwebtoken"]),
     ("edge", &["axum", "sea-orm", "jsonwebtoken"]),
     ("pipeline", &["axum", "http", "hyper"]),
     ("api", &["sea-orm"]),

@@ -24,7 +24,7 @@ pub(crate) use cancel::end_unfinished;
 pub(crate) use change::RELEASE_SITE;
 pub(crate) use content::{Prepared, apply, apply_to, ensure_site};
 pub(crate) use insert::{ADD_BUILD, Insert, Snapshot, label, new_build_id, returned};
-pub(crate) use row::{by_seq, environment_named};
+pub(crate) use row::{by_host, by_seq, environment_named};
 
 use std::collections::HashMap;
 

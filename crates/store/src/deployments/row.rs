@@ -13,6 +13,7 @@ use crate::crypt::{Keys, unhex};
 use crate::db::{Row, Rows, values};
 use crate::error::{Entity, Result, StoreError};
 use crate::projects::{json, settings_owner, stored_name};
+use crate::site::ShortId;
 use crate::sql;
 use crate::stored::{build_config_from_json, environment_from_json, source_from_json, stages_from_json};
 
@@ -32,6 +33,7 @@ macro_rules! select_deployment {
 pub(super) const BY_ID: &str = select_deployment!("d.project_seq = $1 AND d.id = $2");
 pub(super) const BY_IDS: &str = select_deployment!(sql::in_json!("d.id"));
 const BY_SEQ: &str = select_deployment!("d.seq = $1");
+const BY_HOST: &str = select_deployment!("d.project_seq = $1 AND d.short = $2");
 pub(super) const LIST: &str = select_deployment!("d.project_seq = $1 ORDER BY d.seq DESC LIMIT $2 OFFSET $3");
 pub(super) const LIST_ENVIRONMENT: &str =
     select_deployment!("d.project_seq = $1 AND d.environment = $4 ORDER BY d.seq DESC LIMIT $2 OFFSET $3");
@@ -39,6 +41,17 @@ pub(super) const LIST_ENVIRONMENT: &str =
 /// One deployment by its number.
 pub(crate) async fn by_seq(rows: &impl Rows, keys: &Keys, seq: i64) -> Result<Deployment> {
     let found = rows.all(BY_SEQ, values![seq]).await?;
+    load_all(rows, keys, &found).await?.pop().ok_or(StoreError::NotFound(Entity::Deployment))
+}
+
+/// One deployment of a project by the label of its own host.
+pub(crate) async fn by_host(
+    rows: &impl Rows,
+    keys: &Keys,
+    project: i64,
+    short: ShortId,
+) -> Result<Deployment> {
+    let found = rows.all(BY_HOST, values![project, i64::from(short.0)]).await?;
     load_all(rows, keys, &found).await?.pop().ok_or(StoreError::NotFound(Entity::Deployment))
 }
 

@@ -1,0 +1,34 @@
+//! Runs the Functions of deployments, and keeps what they keep.
+//!
+//! [`FunctionRuntime`] is the door: [`Workerd`] runs each deployment's Functions in processes of workerd, started when
+//! they are needed and stopped when they are not; [`NoRuntime`] says why nothing runs. A deployment is named by its
+//! [`DeploymentKey`]; what belongs to it is read from the store when it is first needed.
+//!
+//! ```text
+//! edge ── answer(key, visitor, request) ──► Workerd ── unix socket ──► workerd, in walls
+//!   ▲                                                                     │
+//!   └── Assets ◄── the deployment's own sockets: assets, bindings, ───────┘
+//!                  tail, the egress proxy
+//! ```
+//!
+//! Knows neither the APIs, nor tokens, nor the routing table.
+
+mod assets;
+pub mod bindings;
+mod body;
+mod key;
+mod none;
+mod pages;
+mod runtime;
+pub mod tail;
+pub mod tools;
+mod workerd;
+
+pub use assets::{Assets, AssetsHandler};
+pub use bindings::{Bindings, Resource};
+pub use body::{Body, BoxError, empty, full};
+pub use key::DeploymentKey;
+pub use none::NoRuntime;
+pub use runtime::{CheckFailure, Declined, FunctionRuntime, TlsSession, Visitor};
+pub use tail::Tails;
+pub use workerd::{FunctionLimits, Workerd, WorkerdError, WorkerdOptions};
