@@ -16,17 +16,20 @@
 mod assets;
 pub mod bindings;
 mod body;
+mod egress;
 mod key;
 mod none;
 mod pages;
+mod plan;
 mod runtime;
 pub mod tail;
 pub mod tools;
+mod upgrade;
 mod workerd;
 
 pub use assets::{Assets, AssetsHandler};
 pub use bindings::{Bindings, Resource};
-pub use body::{Body, BoxError, empty, full};
+pub use body::{Body, BoxError, empty, full, read_whole};
 pub use key::DeploymentKey;
 pub use none::NoRuntime;
 pub use runtime::{CheckFailure, Declined, FunctionRuntime, TlsSession, Visitor};

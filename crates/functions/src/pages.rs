@@ -27,6 +27,78 @@ pub(crate) const STARTING: Page = page!(
     "It will serve this site in a moment. Please try again."
 );
 
+/// A bundle that the runtime refuses, or that throws at its start.
+pub(crate) const NOT_STARTED: Page = page!(
+    INTERNAL_SERVER_ERROR,
+    "The Functions of this site do not start",
+    "This address is answered by a Function of the site, and its Functions cannot be started. For its authors: the log \
+     of the deployment says why."
+);
+
+/// Crashes without end.
+pub(crate) const BACKS_OFF: Page = page!(
+    SERVICE_UNAVAILABLE,
+    "The Functions of this site have crashed too often",
+    "They will be started again in a moment. Please try again later."
+);
+
+/// A cap was reached.
+pub(crate) const BUSY: Page = page!(
+    SERVICE_UNAVAILABLE,
+    "This site is too busy",
+    "More requests for its Functions are under way than the server allows. Please try again in a moment."
+);
+
+/// The deployment went away while it was asked for.
+pub(crate) const GONE: Page = page!(
+    GONE,
+    "This deployment was deleted",
+    "There was a deployment at this address once. It has been deleted and will not come back."
+);
+
+/// The server's fault.
+pub(crate) const FAILED: Page = page!(
+    SERVICE_UNAVAILABLE,
+    "The Functions of this site cannot be started right now",
+    "The server cannot start them at the moment. Its log says why."
+);
+
+/// The process ended while it answered.
+pub(crate) const CRASHED: Page = page!(
+    BAD_GATEWAY,
+    "A Function of this site has crashed",
+    "The process that answers for it ended before it had answered. Please try again."
+);
+
+/// The process used too much memory.
+pub(crate) const OUT_OF_MEMORY: Page = page!(
+    SERVICE_UNAVAILABLE,
+    "A Function of this site has used too much memory",
+    "The process that answers for it was ended, and will be started again with the next request."
+);
+
+/// The process was caught in a loop.
+pub(crate) const SPINNING: Page = page!(
+    SERVICE_UNAVAILABLE,
+    "A Function of this site has computed for too long",
+    "It computed without a pause for longer than the server allows, and was ended. It will be started again with the \
+     next request."
+);
+
+/// The head of the answer did not come.
+pub(crate) const TIMED_OUT: Page = page!(
+    GATEWAY_TIMEOUT,
+    "A Function of this site does not answer",
+    "It has not begun to answer in the time that the server allows. Please try again."
+);
+
+/// A Function changed the protocol of a request that did not ask for it.
+pub(crate) const NOT_ASKED_FOR: Page = page!(
+    BAD_GATEWAY,
+    "A Function of this site gave a wrong answer",
+    "It switched to another protocol, which the request did not ask for."
+);
+
 impl Page {
     /// The answer.
     pub(crate) fn answer(&self) -> Response<Body> {

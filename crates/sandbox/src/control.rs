@@ -54,7 +54,13 @@ pub(crate) struct Orders {
     pub(crate) egress: Option<PathBuf>,
     /// Resource limits of the kernel.
     pub(crate) rlimits: Rlimits,
+    /// The helper's standard output is a socket, which becomes the command's standard input. Messages of both then go
+    /// to standard error.
+    pub(crate) serves: bool,
 }
+
+/// After the orders, this byte asks the helper to ask the command to end.
+pub(crate) const TERMINATE: u8 = b'T';
 
 /// Limits that each process carries; `None` leaves it as it is.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]

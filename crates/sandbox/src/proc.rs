@@ -3,6 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use nix::unistd::{SysconfVar, sysconf};
 
 /// All processes below one, itself left out.
 pub(crate) fn descendants(ancestor: i32) -> Vec<i32> {
@@ -46,6 +49,13 @@ fn stat(pid: i32, field: usize) -> Option<u64> {
     // The name in parentheses may hold anything, closing parentheses included.
     let (_, behind_the_name) = stat.rsplit_once(')')?;
     behind_the_name.split_ascii_whitespace().nth(field.checked_sub(3)?)?.parse().ok()
+}
+
+/// CPU time that a process has used.
+pub(crate) fn cpu_time(pid: i32) -> Duration {
+    let ticks = stat(pid, 14).unwrap_or(0) + stat(pid, 15).unwrap_or(0);
+    let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok());
+    Duration::from_millis(1000 * ticks / a_second.unwrap_or(100).max(1))
 }
 
 /// What some processes use.

@@ -74,6 +74,11 @@ impl Sandbox {
         Ok(Self(Arc::new(Shared { options, walls, identity, limiter, scratch, spawner })))
     }
 
+    /// Whether there are walls. Without them mounts are not moved.
+    pub fn has_walls(&self) -> bool {
+        self.0.walls.is_some()
+    }
+
     /// What keeps commands within their limits here, for the operator.
     pub fn limited_by(&self) -> String {
         self.0.limiter.describe()
@@ -129,6 +134,7 @@ impl Sandbox {
                 disk_bytes: 1 << 20,
                 cpus: 1,
             },
+            service: None,
         };
         let (lines, mut said) = mpsc::channel(64);
         let outcome = self.run(spec, lines, CancellationToken::new()).await;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::service::Service;
+
 /// One command.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -25,6 +27,8 @@ pub struct Spec {
     pub network: bool,
     /// How much it may use.
     pub limits: Limits,
+    /// For a command that serves others; `None`: it works by itself, with an empty standard input.
+    pub service: Option<Service>,
 }
 
 /// A directory or file of this machine that is visible inside.

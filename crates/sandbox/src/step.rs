@@ -2,7 +2,8 @@
 
 mod environment;
 
-use std::os::fd::OwnedFd;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -59,6 +60,9 @@ pub(crate) async fn run(
         .map_err(SandboxError::io("cannot make the socket of the egress proxy"))?;
     let running = Running::start(&shared, &spec, &prepared).await?;
     let exit = running.see_through(&spec, &prepared, &lines, &stop).await;
+    if let Some(service) = &spec.service {
+        service.meter.end();
+    }
     for line in [
         exit.as_ref().ok().and_then(|exit| last_words(*exit, &spec)),
         egress.as_ref().and_then(Egress::summary),
@@ -126,14 +130,20 @@ impl Running {
         let starting = || SandboxError::io("cannot start the sandbox");
         let (ours, theirs) = StdUnixStream::pair().map_err(starting())?;
         let (reader, writer) = std::io::pipe().map_err(starting())?;
-        let errors = writer.try_clone().map_err(starting())?;
+        let stdout: OwnedFd = match &spec.service {
+            Some(service) => service.socket.try_clone().map_err(starting())?,
+            None => writer.try_clone().map_err(starting())?.into(),
+        };
         let (entry, orders) = (entry(shared, spec, prepared), orders(shared, spec, prepared));
         let mut command = Command::new(&shared.options.helper.program);
         command.args(&shared.options.helper.args).arg(if entry.is_some() { "enter" } else { "hold" });
         command.env_clear().current_dir("/").kill_on_drop(true);
-        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(writer).stderr(errors);
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(stdout).stderr(writer);
         let mut child = shared.spawner.spawn(command).await.map_err(starting())?;
         let pid = child.id().unwrap_or_default();
+        if let Some(service) = &spec.service {
+            service.meter.begin(pid.cast_signed());
+        }
         if let Err(source) = prepared.cage.add(pid) {
             let _ = child.kill().await;
             return Err(starting()(source));
@@ -158,7 +168,12 @@ impl Running {
         lines: &mpsc::Sender<String>,
         stop: &CancellationToken,
     ) -> Result<Exit, SandboxError> {
-        let watch = Watch { cage: Arc::clone(&prepared.cage), root: self.root, disk: prepared.disk.clone() };
+        let watch = Watch {
+            cage: Arc::clone(&prepared.cage),
+            root: self.root,
+            disk: prepared.disk.clone(),
+            look: spec.service.as_ref().map(|service| service.look),
+        };
         let passed = async {
             tokio::select! {
                 () = tokio::time::sleep(spec.limits.time) => Limit::Time,
@@ -166,10 +181,12 @@ impl Running {
             }
         };
         tokio::pin!(passed);
+        let canceled = self.canceled(spec, stop)?;
+        tokio::pin!(canceled);
         let mut reading: Option<JoinHandle<()>> = None;
         let end = loop {
             let end = tokio::select! {
-                () = stop.cancelled() => End::Canceled,
+                () = &mut canceled => End::Canceled,
                 limit = &mut passed => End::Passed(limit),
                 report = report(&mut self.control) => report.map_or(End::Gone, End::Report),
             };
@@ -196,6 +213,28 @@ impl Running {
             End::Canceled => Ok(Exit::Canceled),
             End::Passed(limit) => Ok(Exit::Limit(limit)),
         }
+    }
+
+    /// Returns when the command is to be stopped; one that serves has had its time to end by itself then.
+    fn canceled(
+        &self,
+        spec: &Spec,
+        stop: &CancellationToken,
+    ) -> Result<impl Future<Output = ()> + use<>, SandboxError> {
+        let service = spec.service.clone();
+        // Apart from the socket that reports are read from, which may be in the middle of one.
+        let asking = self.control.as_fd().try_clone_to_owned();
+        let asking = StdUnixStream::from(asking.map_err(SandboxError::io("cannot control the sandbox"))?);
+        let stop = stop.clone();
+        Ok(async move {
+            let Some(service) = service else { return stop.cancelled().await };
+            let asked = async {
+                stop.cancelled().await;
+                let _ = (&asking).write(&[control::TERMINATE]);
+                tokio::time::sleep(service.grace).await;
+            };
+            service.kill.run_until_cancelled(asked).await;
+        })
     }
 
     /// Starts to pass the output on; before the command runs, there is only what goes wrong with the sandbox.
@@ -318,5 +357,6 @@ fn orders(shared: &Shared, spec: &Spec, prepared: &Prepared) -> Orders {
         walls,
         egress: (walls && spec.network).then(|| format!("{NETWORK_INSIDE}/{EGRESS_SOCKET}").into()),
         rlimits,
+        serves: spec.service.is_some(),
     }
 }

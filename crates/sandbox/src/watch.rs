@@ -28,12 +28,15 @@ pub(crate) struct Watch {
     pub(crate) root: i32,
     /// Its disk space.
     pub(crate) disk: Disk,
+    /// How often to look; `None`: as is usual.
+    pub(crate) look: Option<Duration>,
 }
 
 impl Watch {
     /// Returns when a limit has been passed.
     pub(crate) async fn until_passed(mut self) -> Limit {
-        let turn = if self.cage.needs_watching() { TURN_WITHOUT_GROUP } else { TURN };
+        let usual = if self.cage.needs_watching() { TURN_WITHOUT_GROUP } else { TURN };
+        let turn = self.look.unwrap_or(usual);
         loop {
             tokio::time::sleep(turn).await;
             // Both read files, some of them many.

@@ -3,7 +3,7 @@
 //! Pages API, "What a deployment does to the project": with a `wrangler_config_hash`, the bindings,
 //! variables and dates in the metadata become the environment's configuration. Secrets are not touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use offprint_model::config::{
     Binding, BindingKind, EnvVar, EnvVarPatch, EnvironmentConfig, EnvironmentPatch, MapPatch, Patch,
@@ -28,6 +28,10 @@ pub struct Metadata {
     pub limits_cpu_ms: Option<u32>,
     /// Plain variables; JSON ones as their text.
     pub variables: BTreeMap<String, String>,
+    /// Those of the variables that are JSON.
+    pub json_variables: BTreeSet<String>,
+    /// Bindings of kinds that we do not know: the name and the kind. They are for a newer server.
+    pub unknown_bindings: BTreeMap<String, String>,
     /// Everything else a Worker may be bound to.
     pub bindings: BTreeMap<BindingKind, BTreeMap<String, Binding>>,
 }
@@ -57,7 +61,7 @@ pub fn read_metadata(body: &[u8]) -> Read<Metadata> {
     Ok(metadata)
 }
 
-/// A binding of the metadata's list. Kinds that we do not know are left out: they are for a newer server.
+/// A binding of the metadata's list.
 fn read_binding(object: &Object<'_>, metadata: &mut Metadata) -> Read<()> {
     let name = object.required("name", Node::text)?;
     let kind = object.required("type", Node::text)?;
@@ -65,14 +69,16 @@ fn read_binding(object: &Object<'_>, metadata: &mut Metadata) -> Read<()> {
         "plain_text" => drop(metadata.variables.insert(name, object.required("text", Node::text)?)),
         "json" => {
             let value = object.get("json").map_or_else(|| "null".to_owned(), |json| json.value().to_string());
+            metadata.json_variables.insert(name.clone());
             metadata.variables.insert(name, value);
         }
-        other => {
-            if let Some((kind, members)) = binding_kind(other) {
+        other => match binding_kind(other) {
+            Some((kind, members)) => {
                 let binding = read_members(object, members)?;
                 metadata.bindings.entry(kind).or_default().insert(name, binding);
             }
-        }
+            None => drop(metadata.unknown_bindings.insert(name, kind)),
+        },
     }
     Ok(())
 }
@@ -200,6 +206,13 @@ mod tests {
             "placement": {"mode": "smart"},
             "limits": {"cpu_ms": 100},
         }))
+    }
+
+    #[test]
+    fn json_and_what_a_newer_server_would_know_are_told_apart() {
+        let metadata = sample();
+        assert!(metadata.json_variables.iter().eq(["JSONV"]));
+        assert_eq!(metadata.unknown_bindings, BTreeMap::from([("V".into(), "version_metadata".into())]));
     }
 
     #[test]

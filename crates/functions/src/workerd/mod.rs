@@ -1,148 +1,230 @@
-//! Functions in processes of workerd.
+//! Functions in processes of workerd: one deployment, one process, or several when it has much to do.
+//!
+//! Considered and left: one process for many deployments, at a quarter of the memory. Nothing in workerd bounds what a
+//! deployment uses, so a loop or a heap that runs over in one would take all others along. Several processes of a deployment
+//! do not share a listening socket either: which of them is caught in a loop could not be told.
 
-use std::path::PathBuf;
+mod answer;
+mod capnp;
+mod cf;
+mod complaint;
+mod config;
+mod deployment;
+mod directory;
+mod housekeeping;
+mod options;
+mod outlets;
+mod pool;
+mod process;
+mod program;
+mod progress;
+mod request;
+mod room;
+mod start;
+mod watch;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use http::{Request, Response};
-use offprint_sandbox::{AllowList, Sandbox};
+use futures_util::future::{BoxFuture, join_all};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use offprint_sandbox::Sandbox;
+use offprint_sandbox::egress::drop_hop_headers;
 use offprint_store::Store;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
-use crate::assets::Assets;
-use crate::bindings::Bindings;
-use crate::body::Body;
+use crate::body::{Body, empty};
+use crate::egress::Egress;
 use crate::key::DeploymentKey;
+use crate::pages;
 use crate::runtime::{CheckFailure, Declined, FunctionRuntime, Visitor};
-use crate::tail::Tails;
+use answer::AnswerBody;
+use deployment::{Deployment, Flight};
+use directory::Directories;
+pub use options::{FunctionLimits, WorkerdError, WorkerdOptions};
+use outlets::House;
+use process::{Process, Verdict};
+use program::Program;
+use room::Rooms;
+use start::NotRunning;
 
-/// What a runtime works with.
-pub struct WorkerdOptions {
-    /// The program.
-    pub program: PathBuf,
-    /// A directory for what processes need; emptied at the start.
-    pub directory: PathBuf,
-    /// What processes run in; it has no other use.
-    pub sandbox: Sandbox,
-    /// Where deployments are read from.
-    pub store: Store,
-    /// The assets of deployments.
-    pub assets: Assets,
-    /// What Functions keep.
-    pub bindings: Bindings,
-    /// What they say.
-    pub tails: Tails,
-    /// What they may reach although it is not public.
-    pub allow: AllowList,
-    /// How much they may use.
-    pub limits: FunctionLimits,
-}
-
-/// How much Functions may use, and for how long they stay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FunctionLimits {
-    /// Processes at one moment, of all deployments together.
-    pub processes: usize,
-    /// Processes at one moment of one project.
-    pub processes_of_project: usize,
-    /// Processes of one deployment, when it is busy.
-    pub processes_of_deployment: usize,
-    /// Requests under way of one project.
-    pub requests_of_project: usize,
-    /// Memory of one process, in bytes.
-    pub memory_bytes: u64,
-    /// How long a process may take to start.
-    pub start: Duration,
-    /// How long the head of an answer may take while the process computes without a pause.
-    pub compute: Duration,
-    /// How long the head of an answer may take at all.
-    pub answer: Duration,
-    /// How long a preview deployment's processes stay without a request.
-    pub idle_preview: Duration,
-    /// How long production's processes stay without a request.
-    pub idle_production: Duration,
-    /// How long requests under way, and what they left to be done, get when a process is to end.
-    pub drain: Duration,
-    /// Connections to the network at one moment, of one deployment.
-    pub connections: usize,
-    /// Requests to the network in a minute, of one deployment.
-    pub subrequests_a_minute: u64,
-}
-
-impl Default for FunctionLimits {
-    fn default() -> Self {
-        Self {
-            processes: 64,
-            processes_of_project: 16,
-            processes_of_deployment: 4,
-            requests_of_project: 1000,
-            memory_bytes: 256 << 20,
-            start: Duration::from_secs(10),
-            compute: Duration::from_secs(30),
-            answer: Duration::from_secs(100),
-            idle_preview: Duration::from_secs(60),
-            idle_production: Duration::from_secs(600),
-            drain: Duration::from_secs(10),
-            connections: 64,
-            subrequests_a_minute: 10_000,
-        }
-    }
-}
-
-/// Why the runtime does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerdError {
-    /// The program does not run here: what was said.
-    #[error("workerd does not run here: {0}")]
-    Unusable(String),
-    /// A file or directory of the runtime.
-    #[error("{doing}: {source}")]
-    Io {
-        /// What was being done.
-        doing: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
+/// How long the end of a process may take to be noticed, after a connection to it broke.
+const END_NOTICED: Duration = Duration::from_secs(1);
 
 /// Runs Functions in processes of workerd. Clones are the same runtime.
 #[derive(Clone)]
-pub struct Workerd;
+pub struct Workerd(Arc<Inner>);
+
+struct Inner {
+    program: Program,
+    sandbox: Sandbox,
+    store: Store,
+    house: House,
+    limits: FunctionLimits,
+    directories: Directories,
+    rooms: Rooms,
+    deployments: Mutex<HashMap<DeploymentKey, Arc<Deployment>>>,
+    stop: CancellationToken,
+}
 
 impl Workerd {
     /// Tries the program out, and removes what an earlier run has left.
     ///
     /// # Errors
     /// See [`WorkerdError`].
-    pub async fn start(_options: WorkerdOptions) -> Result<Self, WorkerdError> {
-        Err(WorkerdError::Unusable("it is being built".into()))
+    pub async fn start(options: WorkerdOptions) -> Result<Self, WorkerdError> {
+        let doing = format!("cannot use {}", options.directory.display());
+        let directories =
+            Directories::open(&options.directory).map_err(|source| WorkerdError::Io { doing, source })?;
+        let program = Program::try_out(&options.program, directories.root()).await?;
+        let limits = options.sandbox.limited_by();
+        tracing::info!(version = program.version, limits, "Functions run on workerd");
+        if !options.sandbox.has_walls() {
+            tracing::warn!(
+                "Functions run without walls: whoever may deploy can, with a hole in workerd, read everything that \
+                 this server can, its data and its secrets included"
+            );
+        }
+        let inner = Arc::new(Inner {
+            program,
+            sandbox: options.sandbox,
+            store: options.store,
+            house: House {
+                assets: options.assets,
+                bindings: options.bindings,
+                tails: options.tails,
+                egress: Egress::new(options.allow),
+            },
+            limits: options.limits,
+            directories,
+            rooms: Rooms::new(options.limits),
+            deployments: Mutex::default(),
+            stop: CancellationToken::new(),
+        });
+        tokio::spawn(housekeeping::keep(Arc::downgrade(&inner), inner.stop.clone(), inner.limits));
+        Ok(Self(inner))
+    }
+}
+
+impl Inner {
+    fn deployments(&self) -> MutexGuard<'_, HashMap<DeploymentKey, Arc<Deployment>>> {
+        self.deployments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deployment(&self, key: &DeploymentKey) -> Arc<Deployment> {
+        let mut deployments = self.deployments();
+        if let Some(known) = deployments.get(key) {
+            return Arc::clone(known);
+        }
+        let new = Arc::new(Deployment::new(key.clone()));
+        deployments.insert(key.clone(), Arc::clone(&new));
+        new
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        key: DeploymentKey,
+        visitor: Visitor,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Box<Declined>> {
+        let permit = Arc::clone(&self.rooms.project(&key.project).requests).try_acquire_owned();
+        let flight = match permit {
+            Err(_) => Err(NotRunning::Busy { fail_open: self.fails_open(&key).await }),
+            Ok(permit) => self.flight(&key).await.map(|flight| flight.holding(permit)),
+        };
+        match flight {
+            Ok(flight) => Ok(self.fly(flight, visitor, request).await),
+            Err(why) => {
+                tracing::debug!(%key, ?why, "Functions do not run");
+                let (head, _) = request.into_parts();
+                Err(Box::new(Declined { head, fail_open: why.fails_open(), response: why.page().answer() }))
+            }
+        }
+    }
+
+    /// Lets a process answer.
+    async fn fly(&self, mut flight: Flight, visitor: Visitor, mut request: Request<Body>) -> Response<Body> {
+        let wants = self.house.tails.wants(&flight.plan.key);
+        let is_upgrade = request::upgrade_of(request.headers()).is_some();
+        let client = is_upgrade.then(|| hyper::upgrade::on(&mut request));
+        request::prepare(&mut request, &visitor, wants);
+        let process = Arc::clone(&flight.process);
+        let sent = tokio::select! {
+            sent = process.pool.send(request) => sent,
+            () = sleep(self.limits.answer) => return pages::TIMED_OUT.answer(),
+        };
+        let (mut response, connection) = match sent {
+            Ok(sent) => sent,
+            Err(error) => {
+                tracing::debug!(key = %flight.plan.key, %error, "a process gave no answer");
+                return no_answer(&process).await;
+            }
+        };
+        flight.begun();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return match client {
+                Some(client) => {
+                    crate::upgrade::join(client, hyper::upgrade::on(&mut response), (flight, connection));
+                    response.map(|_| empty())
+                }
+                None => pages::NOT_ASKED_FOR.answer(),
+            };
+        }
+        drop_hop_headers(response.headers_mut());
+        response.map(|body| AnswerBody::new(body, flight, connection).boxed_unsync())
+    }
+}
+
+/// What is said in place of an answer that did not come.
+async fn no_answer(process: &Process) -> Response<Body> {
+    let _ = timeout(END_NOTICED, process.ended()).await;
+    match process.verdict() {
+        Some(Verdict::Spinning) => pages::SPINNING.answer(),
+        Some(Verdict::Memory) => pages::OUT_OF_MEMORY.answer(),
+        Some(Verdict::Stopped | Verdict::Crashed) | None => pages::CRASHED.answer(),
     }
 }
 
 impl FunctionRuntime for Workerd {
     fn answer(
         &self,
-        _key: DeploymentKey,
-        _visitor: Visitor,
+        key: DeploymentKey,
+        visitor: Visitor,
         request: Request<Body>,
     ) -> BoxFuture<'_, Result<Response<Body>, Box<Declined>>> {
-        let (head, _) = request.into_parts();
-        let response = crate::pages::STARTING.answer();
-        Box::pin(async move { Err(Box::new(Declined { head, fail_open: false, response })) })
+        Box::pin(self.0.answer(key, visitor, request))
     }
 
-    fn check(&self, _key: DeploymentKey) -> BoxFuture<'_, Result<Vec<String>, CheckFailure>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn check(&self, key: DeploymentKey) -> BoxFuture<'_, Result<Vec<String>, CheckFailure>> {
+        Box::pin(self.0.check(key))
     }
 
-    fn forget(&self, _key: DeploymentKey) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
+    fn forget(&self, key: DeploymentKey) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let known = self.0.deployments().remove(&key);
+            let Some(deployment) = known else { return };
+            deployment.delete();
+            let processes = deployment.take();
+            processes.iter().for_each(|process| process.end(Verdict::Stopped));
+            join_all(processes.iter().map(|process| process.ended())).await;
+        })
     }
 
     fn live_processes(&self) -> usize {
-        0
+        self.0.rooms.taken()
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
+        Box::pin(async move {
+            self.0.stop.cancel();
+            let deployments: Vec<_> =
+                self.0.deployments().drain().map(|(_, deployment)| deployment).collect();
+            let processes: Vec<_> = deployments.iter().flat_map(|deployment| deployment.take()).collect();
+            processes.iter().for_each(|process| process.drain());
+            join_all(processes.iter().map(|process| process.ended())).await;
+        })
     }
 }

@@ -62,5 +62,6 @@ fn spec(step: Step) -> Spec {
         counted: vec![step.workspace, step.home],
         network: step.network,
         limits: step.limits,
+        service: None,
     }
 }

@@ -17,7 +17,7 @@ const MAIL_PORT: u16 = 25;
 
 /// Why there is no connection.
 #[derive(Debug)]
-pub(super) enum NoWay {
+pub enum NoWay {
     /// It is not open to the sandbox: the reason.
     Refused(String),
     /// The network failed.
@@ -25,7 +25,10 @@ pub(super) enum NoWay {
 }
 
 /// Connects to a host that is open to the sandbox.
-pub(super) async fn connect(allow: &AllowList, host: &str, port: u16) -> Result<TcpStream, NoWay> {
+///
+/// # Errors
+/// See [`NoWay`].
+pub async fn connect(allow: &AllowList, host: &str, port: u16) -> Result<TcpStream, NoWay> {
     if port == MAIL_PORT && !allow.has_name(host, port) {
         return Err(NoWay::Refused("mail is not delivered from here".into()));
     }

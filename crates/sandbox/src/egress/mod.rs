@@ -12,5 +12,6 @@ mod proxy;
 mod refusals;
 
 pub use allow::{AllowList, BadAllowEntry};
+pub use forward::{NoWay, connect};
 pub use judge::not_public;
-pub use proxy::Egress;
+pub use proxy::{Egress, bind, drop_hop_headers, to_origin_form};

@@ -70,8 +70,12 @@ impl Egress {
     }
 }
 
-/// Binds by way of an open directory, since the path of a socket may have 107 bytes at the most.
-fn bind(directory: &Path, socket: &str) -> io::Result<UnixListener> {
+/// Binds a socket that everybody who gets at it may use, `socket` in `directory`. It binds by way of an open directory,
+/// since the path of a socket may have 107 bytes at the most.
+///
+/// # Errors
+/// The socket cannot be made.
+pub fn bind(directory: &Path, socket: &str) -> io::Result<UnixListener> {
     let open = std::fs::File::open(directory)?;
     let short = Path::new("/proc/self/fd").join(open.as_raw_fd().to_string()).join(socket);
     let listener = UnixListener::bind(&short)?;
@@ -191,7 +195,7 @@ impl Proxy {
 
 /// What a server expects where a proxy gets the whole URL. The host is the one that was judged, whatever the
 /// header says.
-fn to_origin_form(request: &mut Request<Incoming>, authority: &Authority) {
+pub fn to_origin_form<B>(request: &mut Request<B>, authority: &Authority) {
     let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     if let Ok(uri) = path.parse::<Uri>() {
         *request.uri_mut() = uri;
@@ -205,7 +209,7 @@ fn to_origin_form(request: &mut Request<Incoming>, authority: &Authority) {
 }
 
 /// Headers that concern the connection and not the message.
-fn drop_hop_headers(headers: &mut http::HeaderMap) {
+pub fn drop_hop_headers(headers: &mut http::HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()

@@ -1,15 +1,19 @@
 //! Process 1 of the sandbox: runs the command, reaps, and ends everything when the server says so or is gone.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, setsid};
 
 use super::{confine, control_socket, relay, sweep};
-use crate::control::{self, Orders, Report};
+use crate::control::{self, Orders, Report, TERMINATE};
 
 /// What a shell answers for a program that is not there, or that it may not run.
 const NOT_FOUND: i32 = 127;
@@ -29,9 +33,12 @@ pub(super) fn run() -> io::Result<ExitCode> {
         relay::start(socket.clone())?;
     }
     let walls = orders.walls;
-    std::thread::spawn(move || end_with_the_server(walls));
+    let running = Arc::new(AtomicI32::new(0));
+    let running_too = Arc::clone(&running);
+    std::thread::spawn(move || end_with_the_server(walls, &running_too));
     let report = match start(&orders)? {
         Ok(command) => {
+            running.store(command.as_raw(), Ordering::Relaxed);
             tell(&Report::Started)?;
             ended(command)?
         }
@@ -44,12 +51,17 @@ pub(super) fn run() -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The server never sends anything more: what ends this wait is the end of the server, or its wish.
-fn end_with_the_server(walls: bool) {
-    let mut nothing = [0; 1];
+/// The server may ask for the command's end; nothing else comes from it any more. What ends this wait is the end of the
+/// server, or its wish.
+fn end_with_the_server(walls: bool, running: &AtomicI32) {
+    let mut wish = [0; 1];
     while let Ok(socket) = control_socket() {
-        if let Ok(0) = (&socket).read(&mut nothing) {
-            break;
+        match (&socket).read(&mut wish) {
+            Ok(0) => break,
+            Ok(_) if wish == [TERMINATE] && running.load(Ordering::Relaxed) > 0 => {
+                let _ = kill(Pid::from_raw(running.load(Ordering::Relaxed)), Signal::SIGTERM);
+            }
+            Ok(_) | Err(_) => {}
         }
     }
     if !walls {
@@ -65,14 +77,14 @@ fn start(orders: &Orders) -> io::Result<Result<Pid, Report>> {
         return Ok(Err(Report::Failed("there is no command".into())));
     };
     confine::this_thread(&orders.rlimits, orders.walls)?;
-    let spawned = Command::new(program)
-        .args(args)
-        .env_clear()
-        .envs(orders.env.iter().map(|(name, value)| (name, value)))
-        .current_dir(&orders.workdir)
-        .stdin(Stdio::null())
-        .spawn();
-    match spawned {
+    let mut command = Command::new(program);
+    command.args(args).env_clear().envs(orders.env.iter().map(|(name, value)| (name, value)));
+    command.current_dir(&orders.workdir).stdin(Stdio::null());
+    if orders.serves {
+        command.stdin(io::stdout().as_fd().try_clone_to_owned()?);
+        command.stdout(io::stderr().as_fd().try_clone_to_owned()?);
+    }
+    match command.spawn() {
         // We reap by ourselves, for there are orphans, too.
         Ok(child) => Ok(Ok(pid_of(child.id()))),
         Err(error) => Ok(Err(refused(program, orders, &error))),
@@ -87,7 +99,7 @@ fn refused(program: &str, orders: &Orders, error: &io::Error) -> Report {
         io::ErrorKind::NotFound => (format!("{program}: command not found"), NOT_FOUND),
         _ => (format!("{program}: {error}"), NOT_RUNNABLE),
     };
-    let _ = writeln!(io::stdout(), "{what}");
+    let _ = writeln!(io::stderr(), "{what}");
     Report::Exited(code)
 }
 

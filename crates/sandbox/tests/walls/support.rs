@@ -93,6 +93,7 @@ impl Bench {
             counted: vec![self.path("workspace"), self.path("home")],
             network: true,
             limits: LIMITS,
+            service: None,
         }
     }
 

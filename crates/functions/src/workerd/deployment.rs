@@ -1,0 +1,266 @@
+//! A deployment whose Functions run, or could.
+//!
+//! It is cold until a request comes: then one process is started, however many requests wait for it. It is ready until
+//! nobody has asked for a while, somebody else needs the room, or its processes have ended by themselves. One that keeps
+//! crashing is left alone for a while that grows.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::config::Config;
+use super::directory::Directory;
+use super::process::{Process, Verdict};
+use crate::egress::Allowance;
+use crate::key::DeploymentKey;
+use crate::plan::Plan;
+
+/// Ends within this time count.
+const CRASHES_WITHIN: Duration = Duration::from_secs(60);
+/// From this many on, the deployment is left alone.
+const CRASHES_MAX: usize = 3;
+/// For how long at first; each further crash doubles it.
+const BACK_OFF: Duration = Duration::from_secs(5);
+/// And at the most.
+const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+
+/// The deployment.
+pub(super) struct Deployment {
+    pub(super) key: DeploymentKey,
+    /// Held by whoever starts a process.
+    pub(super) starting: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+struct State {
+    live: Option<Live>,
+    crashes: VecDeque<Instant>,
+    last_used: Instant,
+    /// It has been deleted: nothing is started any more.
+    is_gone: bool,
+}
+
+/// What a deployment has while it runs.
+#[derive(Clone)]
+pub(super) struct Live {
+    pub(super) plan: Arc<Plan>,
+    pub(super) config: Arc<Config>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) allowance: Arc<Allowance>,
+    pub(super) processes: Vec<Arc<Process>>,
+}
+
+/// A request that a process is answering. Until it is dropped, the process is not idle.
+pub(super) struct Flight {
+    deployment: Arc<Deployment>,
+    pub(super) process: Arc<Process>,
+    pub(super) plan: Arc<Plan>,
+    is_waiting: bool,
+    /// The project's room for a request.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Deployment {
+    pub(super) fn new(key: DeploymentKey) -> Self {
+        let state = State { live: None, crashes: VecDeque::new(), last_used: Instant::now(), is_gone: false };
+        Self { key, starting: tokio::sync::Mutex::default(), state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a request in, if there is a process for it: the one that has the least to do.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Flight> {
+        let mut state = self.state();
+        state.last_used = Instant::now();
+        let live = state.live.as_ref()?;
+        let usable = live.processes.iter().filter(|process| process.verdict().is_none());
+        let process = usable.min_by_key(|process| process.in_flight.load(Ordering::Relaxed))?;
+        Some(self.flight(process, &live.plan))
+    }
+
+    fn flight(self: &Arc<Self>, process: &Arc<Process>, plan: &Arc<Plan>) -> Flight {
+        process.in_flight.fetch_add(1, Ordering::Relaxed);
+        process.waiting.fetch_add(1, Ordering::Relaxed);
+        Flight {
+            deployment: Arc::clone(self),
+            process: Arc::clone(process),
+            plan: Arc::clone(plan),
+            is_waiting: true,
+            _permit: None,
+        }
+    }
+
+    /// Adds a process that has just started, with its first request in it: so nobody finds it idle before. `None` when
+    /// the deployment was deleted meanwhile.
+    pub(super) fn add(self: &Arc<Self>, mut live: Live, process: &Arc<Process>) -> Option<Flight> {
+        let mut state = self.state();
+        if state.is_gone {
+            return None;
+        }
+        let flight = self.flight(process, &live.plan);
+        match &mut state.live {
+            Some(live) => live.processes.push(Arc::clone(process)),
+            None => {
+                live.processes = vec![Arc::clone(process)];
+                state.live = Some(live);
+            }
+        }
+        Some(flight)
+    }
+
+    /// What it has, when it runs.
+    pub(super) fn live(&self) -> Option<Live> {
+        self.state().live.clone()
+    }
+
+    /// When a request last came or went; `None` while one is under way, and when nothing runs.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let state = self.state();
+        let live = state.live.as_ref()?;
+        is_idle(live).then_some(state.last_used)
+    }
+
+    /// Ends it if it is idle; whether it was.
+    pub(super) fn stop_if_idle(&self) -> bool {
+        let mut state = self.state();
+        let Some(live) = state.live.take_if(|live| is_idle(live)) else { return false };
+        live.processes.iter().for_each(|process| process.drain());
+        true
+    }
+
+    /// Takes everything that runs out, to be ended.
+    pub(super) fn take(&self) -> Vec<Arc<Process>> {
+        self.state().live.take().map(|live| live.processes).unwrap_or_default()
+    }
+
+    /// It has been deleted.
+    pub(super) fn delete(&self) {
+        self.state().is_gone = true;
+    }
+
+    /// Whether it has been deleted.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.state().is_gone
+    }
+
+    /// Ends one of several processes that have nothing to do.
+    pub(super) fn shed(&self) {
+        let mut state = self.state();
+        let Some(live) = state.live.as_mut().filter(|live| live.processes.len() > 1) else { return };
+        let idle = |process: &Arc<Process>| process.in_flight.load(Ordering::Relaxed) == 0;
+        if let Some(at) = live.processes.iter().position(idle) {
+            live.processes.remove(at).drain();
+        }
+    }
+
+    /// A process has ended. Whether it was because of something in the deployment.
+    pub(super) fn process_ended(&self, process: &Arc<Process>) {
+        let mut state = self.state();
+        if let Some(live) = &mut state.live {
+            live.processes.retain(|other| !Arc::ptr_eq(other, process));
+            if live.processes.is_empty() {
+                state.live = None;
+            }
+        }
+        if process.verdict() != Some(Verdict::Stopped) {
+            state.note_crash();
+        }
+    }
+
+    /// Functions did not start.
+    pub(super) fn did_not_start(&self) {
+        self.state().note_crash();
+    }
+
+    /// How long the deployment is left alone from now; `None`: it may be started.
+    pub(super) fn backs_off(&self) -> Option<Duration> {
+        let state = self.state();
+        let last = *state.crashes.back()?;
+        let over = state.crashes.len().checked_sub(CRASHES_MAX)?;
+        let pause =
+            (BACK_OFF * 2_u32.saturating_pow(u32::try_from(over).unwrap_or(u32::MAX))).min(BACK_OFF_MAX);
+        pause.checked_sub(last.elapsed()).filter(|left| !left.is_zero())
+    }
+
+    /// Whether there is nothing to be remembered of it.
+    pub(super) fn is_forgettable(&self) -> bool {
+        let state = self.state();
+        state.live.is_none() && state.crashes.back().is_none_or(|last| last.elapsed() > CRASHES_WITHIN)
+    }
+}
+
+impl State {
+    fn note_crash(&mut self) {
+        let now = Instant::now();
+        // While it is left alone for longer and longer, the past must not be forgotten.
+        if self.crashes.back().is_some_and(|last| now - *last > CRASHES_WITHIN + BACK_OFF_MAX) {
+            self.crashes.clear();
+        }
+        if self.crashes.len() < CRASHES_MAX {
+            self.crashes.retain(|at| now - *at <= CRASHES_WITHIN);
+        }
+        self.crashes.push_back(now);
+        // More than these make no difference.
+        if self.crashes.len() > 2 * CRASHES_MAX {
+            self.crashes.pop_front();
+        }
+    }
+}
+
+fn is_idle(live: &Live) -> bool {
+    live.processes.iter().all(|process| process.in_flight.load(Ordering::Relaxed) == 0)
+}
+
+impl Flight {
+    /// Keeps the project's room for a request for as long as this lasts.
+    pub(super) fn holding(mut self, permit: OwnedSemaphorePermit) -> Self {
+        self._permit = Some(permit);
+        self
+    }
+
+    /// The answer has begun.
+    pub(super) fn begun(&mut self) {
+        self.process.progress.made();
+        if std::mem::take(&mut self.is_waiting) {
+            self.process.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if self.is_waiting {
+            self.process.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        let mut state = self.deployment.state();
+        state.last_used = Instant::now();
+        self.process.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use offprint_model::name::ProjectName;
+    use offprint_store::ShortId;
+
+    #[test]
+    fn a_deployment_that_keeps_crashing_is_left_alone() {
+        let project = ProjectName::parse("p").unwrap();
+        let deployment = Deployment::new(DeploymentKey { project, deployment: ShortId(1) });
+        let crash = || {
+            deployment.did_not_start();
+            deployment.backs_off().map(|pause| pause.as_secs_f64().round())
+        };
+        let pauses: Vec<_> = (0..8).map(|_| crash()).collect();
+        let seconds = |number: u32| Some(f64::from(number));
+        assert_eq!(pauses[..4], [None, None, seconds(5), seconds(10)]);
+        assert_eq!(pauses[7], seconds(40));
+        assert!(!deployment.is_forgettable());
+    }
+}
