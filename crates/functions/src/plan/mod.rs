@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) modules: Vec<Module>,
     /// As configured; whether there is such a date is the runtime's to say.
     pub(crate) compatibility_date: String,
+    /// Whether it stands in the project's Wrangler configuration.
+    pub(crate) has_chosen_date: bool,
     /// Whether the date is to be the newest there is.
     pub(crate) newest_date: bool,
     pub(crate) compatibility_flags: Vec<String>,
@@ -88,7 +90,7 @@ impl Plan {
 
     fn of(key: &DeploymentKey, found: &FunctionsOf, modules: Vec<Module>, metadata: Metadata) -> Self {
         let (deployment, config) = (&found.deployment, &found.deployment.config);
-        let has_own_date = metadata.compatibility_date.is_some();
+        let has_chosen_date = metadata.compatibility_date.is_some();
         let variables = variables(config, &metadata);
         let bound = bound::of(&found.project.account_scope(), &bindings(config, &metadata));
         let mut missing = bound.missing;
@@ -101,8 +103,9 @@ impl Plan {
             environment: deployment.environment,
             fail_open: config.fail_open,
             modules,
+            has_chosen_date,
             newest_date: config.always_use_latest_compatibility_date,
-            compatibility_flags: if has_own_date {
+            compatibility_flags: if has_chosen_date {
                 metadata.compatibility_flags
             } else {
                 config.compatibility_flags.clone()

@@ -11,6 +11,9 @@ const LINE_BYTES_MAX: usize = 2000;
 /// workerd puts the name of our service before every word about it.
 const SERVICE: &str = "service user: ";
 
+/// How newer versions begin the names of a bundle's modules.
+const BUNDLE: &str = "file:///bundle/";
+
 /// Modules of Node that bundles import by their bare names.
 const NODE_MODULES: [&str; 24] = [
     "assert",
@@ -92,7 +95,7 @@ impl Complaints {
         for line in &self.0 {
             let line = line.strip_prefix(SERVICE).unwrap_or(line);
             let line = line.strip_prefix("Uncaught ").unwrap_or(line);
-            lines.push(format!("  {line}"));
+            lines.push(format!("  {}", line.replace(BUNDLE, "")));
             lines.extend(advice(line, flags).map(|advice| format!("  → {advice}")));
         }
         if self.0.is_empty() {
@@ -122,14 +125,22 @@ fn advice(line: &str, flags: &[String]) -> Option<String> {
                 .into(),
         );
     }
-    let (_, module) = line.split_once("No such module \"")?;
-    let module = module.split('"').next()?;
+    let module = missing_module(line)?;
     let node = module.strip_prefix("node:").unwrap_or(module);
     let has_node = flags.iter().any(|flag| flag.starts_with("nodejs_compat"));
     if !has_node && NODE_MODULES.contains(&node) {
         return Some("This is a module of Node.js: add nodejs_compat to compatibility_flags.".into());
     }
     Some("It is not in the bundle that was uploaded: is it installed, and spelled as its file is?".into())
+}
+
+/// The module that a complaint misses. Newer compatibility dates say it in other words.
+fn missing_module(line: &str) -> Option<&str> {
+    if let Some((_, module)) = line.split_once("No such module \"") {
+        return module.split('"').next();
+    }
+    let (_, module) = line.split_once("Module not found: ")?;
+    Some(module.strip_prefix(BUNDLE).unwrap_or(module))
 }
 
 #[cfg(test)]
@@ -185,6 +196,12 @@ mod tests {
             ),
             ("service user: Uncaught Error: No such module \"fs\".", &["nodejs_compat"], "not in the bundle"),
             ("service user: Uncaught Error: No such module \"lib.js\".", &[], "not in the bundle"),
+            (
+                "service user: Uncaught Error: Module not found: file:///bundle/lib.js",
+                &[],
+                "  Error: Module not found: lib.js",
+            ),
+            ("service user: Uncaught Error: Module not found: node:fs", &[], "add nodejs_compat"),
             (
                 "service user: Uncaught Error: Disallowed operation called within global scope. Asyn",
                 &[],

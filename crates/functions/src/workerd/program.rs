@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Asks for a date that no version has, to be told the newest.
 const QUESTION: &str = r#"using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (services = [(name = "main", worker = (
-  compatibilityDate = "9999-12-31", modules = [(name = "m", esModule = "export default {}")]))]);
+  compatibilityDate = "2099-12-31", modules = [(name = "m", esModule = "export default {}")]))]);
 "#;
 /// What comes before the date in the answer.
 const ANSWER: &str = "the newest date supported by this server binary is";
@@ -67,11 +67,12 @@ impl Program {
         if *wanted <= newest {
             return CompatibilityDate { date: wanted.clone(), warning: None };
         }
-        let warning = format!(
-            "The compatibility date {wanted} is newer than this server's {} supports; {newest} is used.",
-            self.version
-        );
-        CompatibilityDate { date: newest, warning: Some(warning) }
+        // A project's settings begin with the day it was made, which nobody has chosen.
+        let warning = plan.has_chosen_date.then(|| {
+            let version = &self.version;
+            format!("The compatibility date {wanted} is newer than this server's {version} supports; {newest} is used.")
+        });
+        CompatibilityDate { date: newest, warning }
     }
 }
 
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_newest_date_is_read_from_what_the_program_says() {
-        let said = "service main: This Worker requires compatibility date \"9999-12-31\", but the newest date \
+        let said = "service main: This Worker requires compatibility date \"2099-12-31\", but the newest date \
                     supported by this server binary is \"2026-11-24\".";
         assert_eq!(date_in(said, ANSWER).as_deref(), Some("2026-11-24"));
         assert_eq!(date_in("workerd 2026-11-17\n", "workerd").as_deref(), Some("2026-11-17"));

@@ -238,3 +238,17 @@ fn workerd_in(packages: &Path) -> Option<PathBuf> {
         .map(|entry| entry.path().join("bin/workerd"));
     programs.find(|program| program.is_file())
 }
+
+/// Processes of this machine that belong to a directory and have these words in their command line.
+pub(crate) fn processes_with(words: &str, directory: &str) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+            let is_program = String::from_utf8_lossy(&line).split('\0').next() == Some("/workerd");
+            is_program && String::from_utf8_lossy(&line).contains(words) && mounts.contains(directory)
+        })
+        .collect()
+}

@@ -11,6 +11,10 @@
 mod answers;
 mod bundles;
 mod checks;
+mod ends;
 mod house;
+mod limits;
+mod network;
+mod streams;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
