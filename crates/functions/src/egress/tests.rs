@@ -16,7 +16,7 @@ use crate::body::{Body, empty, read_whole};
 use crate::workerd::FunctionLimits;
 
 fn fixture(name: &str) -> String {
-    format!("{}/../offprint/tests/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"))
+    format!("{}/tests/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 fn tls(trusted: &[&str]) -> ClientConfig {
@@ -32,8 +32,8 @@ fn tls(trusted: &[&str]) -> ClientConfig {
 
 /// A server that speaks TLS and answers one request of each connection with what it was sent.
 async fn echo_over_tls() -> u16 {
-    let certificate = CertificateDer::from_pem_file(fixture("first.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(fixture("first.key")).unwrap();
+    let certificate = CertificateDer::from_pem_file(fixture("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(fixture("server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
@@ -70,7 +70,7 @@ async fn tls_is_spoken_with_the_name_in_the_url() {
     let port = echo_over_tls().await;
     let host = "localhost";
     let allow = format!("{host}:{port}");
-    let egress = Egress::trusting(allow.parse().unwrap(), tls(&["first.pem"]));
+    let egress = Egress::trusting(allow.parse().unwrap(), tls(&["ca.pem"]));
     let limits = FunctionLimits::default();
     let (status, text) = ask(&egress, &limits, &format!("https://{host}:{port}/a?b=c")).await;
     assert_eq!(status, StatusCode::OK, "{text}");
@@ -134,7 +134,7 @@ async fn an_allowance_ends() {
 async fn bytes_are_counted() {
     let port = echo_over_tls().await;
     let host = "localhost";
-    let egress = Egress::trusting(format!("{host}:{port}").parse().unwrap(), tls(&["first.pem"]));
+    let egress = Egress::trusting(format!("{host}:{port}").parse().unwrap(), tls(&["ca.pem"]));
     let limits = FunctionLimits { subrequest_bytes_a_minute: 10, ..FunctionLimits::default() };
     let allowance = Arc::new(Allowance::new(&limits));
     let url = format!("https://{host}:{port}/");

@@ -63,7 +63,7 @@ pub(super) fn read(line: &str) -> Said {
     let level = json.get("level").and_then(Value::as_str);
     // Only the program itself says where in its own sources a line comes from.
     match (level, json.get("source"), json.get("message").and_then(Value::as_str)) {
-        (Some("error"), Some(_), Some(message)) => Said::Complaint(message.to_owned()),
+        (Some("error" | "fatal"), Some(_), Some(message)) => Said::Complaint(message.to_owned()),
         _ => Said::Printed,
     }
 }

@@ -1,7 +1,6 @@
 //! Streams: both ways, without an end, and WebSockets.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
