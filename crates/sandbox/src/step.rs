@@ -137,7 +137,8 @@ impl Running {
         let (entry, orders) = (entry(shared, spec, prepared), orders(shared, spec, prepared));
         let mut command = Command::new(&shared.options.helper.program);
         command.args(&shared.options.helper.args).arg(if entry.is_some() { "enter" } else { "hold" });
-        command.env_clear().current_dir("/").kill_on_drop(true);
+        // Without walls nothing but the helper can end what it holds, which it does when the control socket closes.
+        command.env_clear().current_dir("/").kill_on_drop(shared.walls.is_some());
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(stdout).stderr(writer);
         let mut child = shared.spawner.spawn(command).await.map_err(starting())?;
         let pid = child.id().unwrap_or_default();

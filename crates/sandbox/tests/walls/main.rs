@@ -12,5 +12,6 @@ mod death;
 mod limits;
 mod network;
 mod plain;
+mod service;
 mod sight;
 mod support;

@@ -41,6 +41,22 @@ async fn a_plain_command_is_stopped_with_its_orphans() {
     assert_gone("78002");
 }
 
+#[test]
+fn a_plain_command_does_not_outlive_the_runtime_that_runs_it() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let bench = runtime.block_on(async { Bench::plain() });
+    let (lines, mut said) = tokio::sync::mpsc::channel(8);
+    let (sandbox, spec) = (bench.sandbox.clone(), bench.script("echo begun; sleep 78003"));
+    runtime.spawn(async move { sandbox.run(spec, lines, CancellationToken::new()).await });
+    assert_eq!(runtime.block_on(said.recv()).unwrap(), "begun");
+    drop(runtime);
+    let start = std::time::Instant::now();
+    while !processes_with("78003").is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[tokio::test]
 async fn plain_commands_have_limits() {
     let bench = Bench::plain();
