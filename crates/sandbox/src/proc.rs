@@ -51,8 +51,21 @@ fn stat(pid: i32, field: usize) -> Option<u64> {
     behind_the_name.split_ascii_whitespace().nth(field.checked_sub(3)?)?.parse().ok()
 }
 
+/// CPU time that a process has used or has waited for while others had the CPUs: what it wanted. Where the kernel does
+/// not count waiting, what it has used.
+pub(crate) fn wanted_cpu_time(pid: i32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let wanted = |thread: fs::DirEntry| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        let mut numbers = text.split_ascii_whitespace();
+        Some(numbers.next()?.parse::<u64>().ok()? + numbers.next()?.parse::<u64>().ok()?)
+    };
+    let counted: Vec<u64> = threads.filter_map(wanted).collect();
+    if counted.is_empty() { cpu_time(pid) } else { Duration::from_nanos(counted.iter().sum()) }
+}
+
 /// CPU time that a process has used.
-pub(crate) fn cpu_time(pid: i32) -> Duration {
+fn cpu_time(pid: i32) -> Duration {
     let ticks = stat(pid, 14).unwrap_or(0) + stat(pid, 15).unwrap_or(0);
     let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok());
     Duration::from_millis(1000 * ticks / a_second.unwrap_or(100).max(1))

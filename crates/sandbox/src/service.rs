@@ -18,6 +18,9 @@ pub struct Service {
     pub socket: Arc<OwnedFd>,
     /// How long the command gets to end by itself when it is stopped, after a SIGTERM.
     pub grace: Duration,
+    /// Its share of the CPUs while others want them, too; what runs outside of sandboxes has 100. Where there are no
+    /// control groups, all have the same.
+    pub weight: u32,
     /// How often limits are looked at that the kernel does not keep by itself.
     pub look: Duration,
     /// Looks at it.
@@ -39,9 +42,10 @@ struct Looked {
 }
 
 impl Meter {
-    /// CPU time that the command has used so far; zero when it does not run.
-    pub fn cpu_time(&self) -> Duration {
-        self.pids().iter().map(|pid| proc::cpu_time(*pid)).sum()
+    /// CPU time that the command's threads have used so far, or would have used had others not been in their way; zero
+    /// when it does not run. Who computes without a pause wants as much as time passes, however busy the machine is.
+    pub fn wanted_cpu_time(&self) -> Duration {
+        self.pids().iter().map(|pid| proc::wanted_cpu_time(*pid)).sum()
     }
 
     /// Memory that is the command's alone, in bytes; zero when it does not run.

@@ -17,6 +17,7 @@ use offprint_wire::worker_configuration::Metadata;
 
 use crate::bindings::Resource;
 use crate::key::DeploymentKey;
+pub(crate) use bound::ServiceTarget;
 pub(crate) use modules::{Module, ModuleKind};
 
 /// The Functions of a deployment.
@@ -37,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) variables: BTreeMap<String, Variable>,
     /// What is served by us, by the binding's name.
     pub(crate) resources: BTreeMap<String, Resource>,
+    /// Other projects, by the binding's name.
+    pub(crate) services: BTreeMap<String, ServiceTarget>,
     /// The Cache API.
     pub(crate) cache: Resource,
     /// Bindings that there are not, by name: what they are.
@@ -95,7 +98,8 @@ impl Plan {
         let bound = bound::of(&found.project.account_scope(), &bindings(config, &metadata));
         let mut missing = bound.missing;
         missing.extend(metadata.unknown_bindings);
-        let taken: BTreeSet<_> = variables.keys().chain(bound.resources.keys()).collect();
+        let taken: BTreeSet<_> =
+            variables.keys().chain(bound.resources.keys()).chain(bound.services.keys()).collect();
         missing.retain(|name, _| !taken.contains(name));
         let warnings = missing.iter().map(|(name, what)| warning(name, what)).collect();
         Self {
@@ -115,6 +119,7 @@ impl Plan {
                 .unwrap_or_else(|| config.compatibility_date.clone()),
             variables,
             resources: bound.resources,
+            services: bound.services,
             cache: Resource::Cache {
                 project: deployment.project_id.clone(),
                 environment: deployment.environment,

@@ -159,6 +159,11 @@ const user :Workerd.Worker = (
             external(self, &service, Outlet::Resource(resource.clone()), "");
             let _ = writeln!(bindings, "    (name = {}, {}),", text(name), binding(resource, &service));
         }
+        for (number, (name, target)) in plan.services.iter().enumerate() {
+            let service = format!("s{number}");
+            external(self, &service, Outlet::Service(target.clone()), &proto);
+            let _ = writeln!(bindings, "    (name = {}, service = {}),", text(name), text(&service));
+        }
         for (name, what) in &plan.missing {
             let message = text(&format!("The binding {name} ({what}) does not exist on this server."));
             let _ = writeln!(

@@ -125,12 +125,11 @@ impl Deployment {
         is_idle(live).then_some(state.last_used)
     }
 
-    /// Ends it if it is idle; whether it was.
-    pub(super) fn stop_if_idle(&self) -> bool {
-        let mut state = self.state();
-        let Some(live) = state.live.take_if(|live| is_idle(live)) else { return false };
+    /// Asks its processes to end, if it is idle, and gives them back.
+    pub(super) fn stop_if_idle(&self) -> Option<Vec<Arc<Process>>> {
+        let live = self.state().live.take_if(|live| is_idle(live))?;
         live.processes.iter().for_each(|process| process.drain());
-        true
+        Some(live.processes)
     }
 
     /// Takes everything that runs out, to be ended.
@@ -148,13 +147,13 @@ impl Deployment {
         self.state().is_gone
     }
 
-    /// Ends one of several processes that have nothing to do.
-    pub(super) fn shed(&self) {
+    /// Ends one of several processes, unless it has something to do after all.
+    pub(super) fn shed(&self, process: &Arc<Process>) {
         let mut state = self.state();
         let Some(live) = state.live.as_mut().filter(|live| live.processes.len() > 1) else { return };
-        let idle = |process: &Arc<Process>| process.in_flight.load(Ordering::Relaxed) == 0;
-        if let Some(at) = live.processes.iter().position(idle) {
-            live.processes.remove(at).drain();
+        if process.in_flight.load(Ordering::Relaxed) == 0 {
+            live.processes.retain(|other| !Arc::ptr_eq(other, process));
+            process.drain();
         }
     }
 

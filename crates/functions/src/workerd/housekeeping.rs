@@ -18,6 +18,9 @@ const TURN_MAX: Duration = Duration::from_secs(1);
 /// A process that has been busy for this long gets another beside it.
 const BUSY: Duration = Duration::from_secs(2);
 
+/// One of several that has had nothing to do for this long ends.
+const SPARE: Duration = Duration::from_secs(10);
+
 /// Keeps house until the runtime goes.
 pub(super) async fn keep(inner: Weak<Inner>, stop: CancellationToken, limits: FunctionLimits) {
     let turn = [TURN_MAX, limits.compute / 4, limits.idle_preview / 2, limits.idle_production / 2]
@@ -58,8 +61,10 @@ impl Inner {
             let all_busy = seen.iter().all(|seen| seen.busy >= BUSY);
             if all_busy && live.processes.len() < self.limits.processes_of_deployment {
                 busy.push((Arc::clone(&self), deployment, live));
-            } else if !all_busy {
-                deployment.shed();
+            } else if let Some(at) = seen.iter().position(|seen| seen.idle >= SPARE)
+                && live.processes.len() > 1
+            {
+                deployment.shed(&live.processes[at]);
             }
         }
         self.deployments()

@@ -20,6 +20,7 @@ mod program;
 mod progress;
 mod request;
 mod room;
+mod service;
 mod start;
 mod watch;
 
@@ -88,7 +89,7 @@ impl Workerd {
                  this server can, its data and its secrets included"
             );
         }
-        let inner = Arc::new(Inner {
+        let inner = Arc::new_cyclic(|runtime| Inner {
             program,
             sandbox: options.sandbox,
             store: options.store,
@@ -97,6 +98,7 @@ impl Workerd {
                 bindings: options.bindings,
                 tails: options.tails,
                 egress: Egress::new(options.allow),
+                runtime: runtime.clone(),
             },
             limits: options.limits,
             directories,

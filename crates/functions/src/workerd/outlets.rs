@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode, Uri};
@@ -19,6 +19,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::Inner;
 use super::config::PROTO_HEADER;
 use super::progress::Progress;
 use crate::assets::Assets;
@@ -26,6 +27,8 @@ use crate::bindings::{Bindings, Resource};
 use crate::body::{Body, BoxError, empty, full, read_whole};
 use crate::egress::{Allowance, Egress};
 use crate::key::DeploymentKey;
+use crate::pages;
+use crate::plan::ServiceTarget;
 use crate::tail::Tails;
 
 /// Connections that one socket has at a time; more wait.
@@ -44,6 +47,8 @@ pub(super) enum Outlet {
     Tail,
     /// Something that it keeps.
     Resource(Resource),
+    /// Another project.
+    Service(ServiceTarget),
 }
 
 /// What outlets lead to, the same for all processes.
@@ -53,6 +58,8 @@ pub(super) struct House {
     pub(super) bindings: Bindings,
     pub(super) tails: Tails,
     pub(super) egress: Egress,
+    /// For bindings to other projects.
+    pub(super) runtime: Weak<Inner>,
 }
 
 /// The sockets of one process. Dropping closes them and their connections.
@@ -141,6 +148,10 @@ impl Served {
             Outlet::Egress => house.egress.answer(&owner.allowance, request).await,
             Outlet::Resource(resource) => house.bindings.answer(resource, request).await,
             Outlet::Tail => self.tail(request).await,
+            Outlet::Service(target) => match house.runtime.upgrade() {
+                Some(runtime) => runtime.serve(target, absolute(request)).await,
+                None => pages::FAILED.answer(),
+            },
         }
     }
 

@@ -29,6 +29,11 @@ const PROGRAM_INSIDE: &str = "/workerd";
 const PIDS: u64 = 128;
 /// Room for temporary files; there is no way for Functions to make any.
 const DISK_BYTES: u64 = 64 << 20;
+/// CPUs that one process may use; JavaScript itself runs on one.
+const CPUS: u32 = 2;
+/// Of the CPUs when there are not enough; the server itself has 100. So what happens in Functions is hardly noticed by
+/// who asks for assets.
+const WEIGHT: u32 = 50;
 /// How often memory is looked at where the kernel does not bound it.
 const LOOK: Duration = Duration::from_millis(250);
 /// A process of this kind runs for as long as it is wanted.
@@ -118,6 +123,7 @@ impl Process {
         let service = Service {
             socket: Arc::new(listener.into()),
             grace: launch.limits.drain,
+            weight: WEIGHT,
             look: LOOK,
             meter: process.meter.clone(),
             kill: process.kill.clone(),
@@ -262,7 +268,7 @@ impl Launch<'_> {
                 memory_bytes: self.limits.memory_bytes,
                 pids: PIDS,
                 disk_bytes: DISK_BYTES,
-                cpus: 1,
+                cpus: CPUS,
             },
             service: Some(service),
         }

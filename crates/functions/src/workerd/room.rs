@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use offprint_model::name::ProjectName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -75,8 +77,13 @@ impl Rooms {
         });
     }
 
-    /// Room for a process, made when need be: `evict` ends an idle one, of this project or of any.
-    pub(super) async fn make(&self, project: &ProjectName, evict: impl Fn(Full)) -> Result<Room, Full> {
+    /// Room for a process, made when need be: `evict` asks an idle one to end, of this project or of any, and tells when
+    /// that has happened; `None` when all have something to do.
+    pub(super) async fn make(
+        &self,
+        project: &ProjectName,
+        evict: impl Fn(Full) -> Option<BoxFuture<'static, ()>>,
+    ) -> Result<Room, Full> {
         let until = Instant::now() + self.limits.start;
         let own = Arc::clone(&self.project(project).processes);
         let own = acquire(own, until, || evict(Full::Project)).await.ok_or(Full::Project)?;
@@ -96,7 +103,7 @@ impl Rooms {
 async fn acquire(
     semaphore: Arc<Semaphore>,
     until: Instant,
-    evict: impl Fn(),
+    evict: impl Fn() -> Option<BoxFuture<'static, ()>>,
 ) -> Option<OwnedSemaphorePermit> {
     if let Ok(permit) = Arc::clone(&semaphore).try_acquire_owned() {
         return Some(permit);
@@ -104,12 +111,16 @@ async fn acquire(
     let acquired = semaphore.acquire_owned();
     tokio::pin!(acquired);
     loop {
-        // What is idle now need not have been so a moment ago.
-        evict();
+        // What has nothing to do now need not have been so a moment ago.
+        let freed = evict().unwrap_or_else(|| Box::pin(sleep(ASK_AGAIN)));
         tokio::select! {
             permit = &mut acquired => return permit.ok(),
-            () = sleep(ASK_AGAIN) => {}
             () = sleep_until(until) => return None,
+            () = freed => {}
+        }
+        // It is ours, unless somebody has waited for longer.
+        if let Some(permit) = (&mut acquired).now_or_never() {
+            return permit.ok();
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, join_all};
 use offprint_store::StoreError;
 use tokio::task::spawn_blocking;
 
@@ -162,17 +163,18 @@ impl Inner {
         Ok(flight)
     }
 
-    /// Ends the idle deployment that was used the longest time ago, but not the one that needs the room.
-    fn evict(&self, full: Full, wanted: &DeploymentKey) {
+    /// Ends the idle deployment that was used the longest time ago; the future tells when it has ended.
+    fn evict(&self, full: Full, wanted: &DeploymentKey) -> Option<BoxFuture<'static, ()>> {
         let idle = |deployment: &Arc<Deployment>| {
             let may_go = full == Full::Server || deployment.key.project == wanted.project;
             let since = may_go.then(|| deployment.idle_since()).flatten()?;
             Some((since, Arc::clone(deployment)))
         };
         let oldest = self.deployments().values().filter_map(idle).min_by_key(|(since, _)| *since);
-        if let Some((_, deployment)) = oldest {
-            deployment.stop_if_idle();
-        }
+        let processes = oldest?.1.stop_if_idle()?;
+        Some(Box::pin(async move {
+            join_all(processes.iter().map(|process| process.ended())).await;
+        }))
     }
 
     /// Whether a project wants its assets to be served when Functions cannot run.

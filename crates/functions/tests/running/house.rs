@@ -31,7 +31,6 @@ pub(crate) struct House {
     pub(crate) world: World,
     pub(crate) runtime: Workerd,
     pub(crate) project: ProjectScope,
-    pub(crate) tails: Tails,
 }
 
 /// An answer that was read to its end.
@@ -77,7 +76,6 @@ impl House {
         let project = world.project("demo").await;
         let assets = Assets::default();
         assets.serve_with(std::sync::Arc::new(|key, request| Box::pin(asset(key, request))));
-        let tails = Tails::default();
         let mut options = WorkerdOptions {
             program,
             directory: world.dir.path().join("functions"),
@@ -85,13 +83,13 @@ impl House {
             store: world.store.clone(),
             assets,
             bindings: Bindings::new(world.store.clone()),
-            tails: tails.clone(),
+            tails: Tails::default(),
             allow: Default::default(),
             limits: FunctionLimits::default(),
         };
         change(&mut options);
         let runtime = Workerd::start(options).await.unwrap();
-        Self { world, runtime, project, tails }
+        Self { world, runtime, project }
     }
 
     /// Makes a production deployment with this bundle.
@@ -213,7 +211,12 @@ pub(crate) fn skip(why: &str) {
 /// The released workerd.
 pub(crate) fn workerd() -> Option<PathBuf> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| workerd_in(&peers()?.join("newest/node_modules/@cloudflare"))).clone();
+    FOUND.get_or_init(|| workerd_of("newest")).clone()
+}
+
+/// The workerd of one of the released wranglers.
+pub(crate) fn workerd_of(peer: &str) -> Option<PathBuf> {
+    let found = peers().and_then(|peers| workerd_in(&peers.join(peer).join("node_modules/@cloudflare")));
     if found.is_none() {
         skip("workerd is not installed; run scripts/setup-test-peers");
     }

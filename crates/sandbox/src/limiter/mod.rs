@@ -105,6 +105,17 @@ impl Cage {
         self.groups.iter().try_for_each(|group| fs::write(group.join("cgroup.procs"), pid.to_string()))
     }
 
+    /// Gives it a share of the CPUs; 100 is usual. A kernel that does not know of shares gives all the same.
+    pub(crate) fn weigh(&self, weight: u32) {
+        for group in &self.groups {
+            let _ = match self.limiter {
+                Limiter::Unified(_) => set_if_there(group, "cpu.weight", weight),
+                Limiter::Split(_) => set_if_there(group, "cpu.shares", v1::shares(weight)),
+                Limiter::Watching => Ok(()),
+            };
+        }
+    }
+
     /// What each process must carry since no group does it.
     pub(crate) fn rlimits(&self) -> Rlimits {
         let (memory, cpus) = (self.counts("memory"), self.counts("cpu"));
@@ -179,6 +190,12 @@ impl Drop for Cage {
             }
         }
     }
+}
+
+/// Sets a value of a group that has one of this name.
+fn set_if_there(group: &Path, file: &str, value: u32) -> io::Result<()> {
+    let file = group.join(file);
+    if file.exists() { fs::write(file, value.to_string()) } else { Ok(()) }
 }
 
 /// The process that has made a group, by its number and start.

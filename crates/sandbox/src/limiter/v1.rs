@@ -79,6 +79,11 @@ impl Hierarchies {
     }
 }
 
+/// What version 1 counts as a share of this weight: 1024 is usual there.
+pub(super) fn shares(weight: u32) -> u32 {
+    weight.saturating_mul(1024) / 100
+}
+
 /// Whether memory and processes ran out in any of the groups.
 pub(super) fn passed(groups: &[PathBuf]) -> (bool, bool) {
     let any = |file: &str, name: &str| groups.iter().any(|group: &PathBuf| more(group, file, name));
