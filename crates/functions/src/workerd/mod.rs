@@ -22,6 +22,7 @@ mod request;
 mod room;
 mod service;
 mod start;
+mod upload;
 mod watch;
 
 use std::collections::HashMap;
@@ -49,8 +50,10 @@ pub use options::{FunctionLimits, WorkerdError, WorkerdOptions};
 use outlets::House;
 use process::{Process, Verdict};
 use program::Program;
+use progress::Progress;
 use room::Rooms;
 use start::NotRunning;
+use upload::Upload;
 
 /// How long the end of a process may take to be noticed, after a connection to it broke.
 const END_NOTICED: Duration = Duration::from_secs(1);
@@ -153,10 +156,12 @@ impl Inner {
         let is_upgrade = request::upgrade_of(request.headers()).is_some();
         let client = is_upgrade.then(|| hyper::upgrade::on(&mut request));
         request::prepare(&mut request, &visitor, wants);
+        let uploaded = Progress::default();
+        let request = request.map(|body| Upload::new(body, uploaded.clone()).boxed_unsync());
         let process = Arc::clone(&flight.process);
         let sent = tokio::select! {
             sent = process.pool.send(request) => sent,
-            () = sleep(self.limits.answer) => return pages::TIMED_OUT.answer(),
+            () = nothing_moves(&uploaded, self.limits.answer) => return pages::TIMED_OUT.answer(),
         };
         let (mut response, connection) = match sent {
             Ok(sent) => sent,
@@ -177,6 +182,17 @@ impl Inner {
         }
         drop_hop_headers(response.headers_mut());
         response.map(|body| AnswerBody::new(body, flight, connection).boxed_unsync())
+    }
+}
+
+/// Returns when no piece of a request has come for this long, or for up to twice as long.
+async fn nothing_moves(uploaded: &Progress, most: Duration) {
+    loop {
+        let before = uploaded.so_far();
+        sleep(most).await;
+        if uploaded.so_far() == before {
+            return;
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 use crate::body::Body;
 
@@ -20,6 +21,10 @@ use crate::body::Body;
 const REST_MAX: Duration = Duration::from_secs(3);
 /// Connections that rest at a time.
 const RESTING_MAX: usize = 64;
+/// How long a connection that has answered may take to be free.
+const TURN: Duration = Duration::from_millis(5);
+/// Headers of one answer.
+const HEADERS_MAX: usize = 1024;
 /// How often a request that was never sent is tried on another connection.
 const TRIES: usize = 3;
 
@@ -73,14 +78,17 @@ impl Pool {
 
     async fn sender(&self) -> Result<SendRequest<Body>, SendError> {
         while let Some(mut sender) = self.rested() {
-            // Its last answer has been read to the end, so this waits for no more than a task's turn.
-            if sender.ready().await.is_ok() {
+            // Its last answer has been read to the end, so this is no more than a task's turn away; unless the answer
+            // came before the whole of its request, which may take for ever.
+            if sender.is_ready() || matches!(timeout(TURN, sender.ready()).await, Ok(Ok(()))) {
                 return Ok(sender);
             }
         }
         let path: PathBuf = format!("/proc/self/fd/{}/{}", self.directory.as_raw_fd(), self.socket).into();
         let stream = UnixStream::connect(path).await.map_err(SendError::Connect)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(SendError::Http)?;
+        let mut client = http1::Builder::new();
+        client.max_headers(HEADERS_MAX);
+        let (sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(SendError::Http)?;
         tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }

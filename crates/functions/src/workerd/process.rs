@@ -8,7 +8,7 @@ use std::time::Duration;
 use offprint_sandbox::egress::bind;
 use offprint_sandbox::{Exit, Limit, Limits, Meter, Mount, Sandbox, SandboxError, Service, Spec};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::complaint::{self, Complaints, Said};
@@ -25,6 +25,8 @@ use super::watch::Watched;
 /// Where the deployment's directory and the program are, within walls.
 const DIRECTORY_INSIDE: &str = "/functions";
 const PROGRAM_INSIDE: &str = "/workerd";
+/// Bytes that a process may print in a second; nobody reads them but for complaints.
+const PRINTED_A_SECOND_MAX: usize = 4 << 20;
 /// Processes and threads in one sandbox. workerd has a handful, V8 one for each CPU.
 const PIDS: u64 = 128;
 /// Room for temporary files; there is no way for Functions to make any.
@@ -150,7 +152,9 @@ impl Process {
         let (sender, mut lines) = mpsc::channel::<String>(64);
         let process = Arc::clone(&self);
         let reading = tokio::spawn(async move {
+            let mut budget = Budget::default();
             while let Some(line) = lines.recv().await {
+                budget.spend(line.len()).await;
                 match complaint::read(&line) {
                     Said::Ready => ready.cancel(),
                     Said::Complaint(complaint) => process.complaints().add(&complaint),
@@ -221,6 +225,30 @@ impl Process {
 
     fn complaints(&self) -> MutexGuard<'_, Complaints> {
         self.complaints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How much a process prints. Who prints without end fills its pipe, and waits.
+struct Budget {
+    second: Instant,
+    bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { second: Instant::now(), bytes: 0 }
+    }
+}
+
+impl Budget {
+    /// Waits while too much has been printed.
+    async fn spend(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        if self.second.elapsed() >= Duration::from_secs(1) {
+            *self = Self { bytes, ..Self::default() };
+        } else if self.bytes > PRINTED_A_SECOND_MAX {
+            sleep_until(self.second + Duration::from_secs(1)).await;
+        }
     }
 }
 

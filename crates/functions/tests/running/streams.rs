@@ -54,6 +54,67 @@ async fn a_stream_goes_up_and_comes_down_piece_by_piece() {
 }
 
 #[tokio::test]
+async fn a_slow_upload_is_waited_for_and_one_that_nobody_reads_harms_nobody() {
+    let change = |options: &mut offprint_functions::WorkerdOptions| {
+        options.limits.answer = std::time::Duration::from_secs(1);
+    };
+    let Some(house) = House::with(change).await else { return };
+    let key = house
+        .deploy(fetch(
+            "if (request.url.endsWith('/refuse')) return new Response('no', { status: 403 }); \
+             return new Response(await request.text())",
+        ))
+        .await;
+    house.check(&key).await.unwrap();
+    // It takes longer than an answer may, piece by piece.
+    let (sender, body) = growing();
+    let sending = async {
+        for piece in ["a", "b", "c", "d", "e"] {
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            sender.send(piece).await.unwrap();
+        }
+        drop(sender);
+    };
+    let asked = house.ask(&key, request("/").method("POST").body(body).unwrap());
+    let (answer, ()) = tokio::join!(asked, sending);
+    assert_eq!((answer.status, answer.text.as_str()), (200, "abcde"));
+    // Answered before its end: the next request does not wait for the rest.
+    let (sender, body) = growing();
+    sender.send("a").await.unwrap();
+    let answer = house.ask(&key, request("/refuse").method("POST").body(body).unwrap()).await;
+    assert_eq!((answer.status, answer.text.as_str()), (403, "no"));
+    assert_eq!(house.get(&key, "/").await.status, 200);
+    drop(sender);
+}
+
+#[tokio::test]
+async fn who_prints_without_end_waits_for_itself() {
+    let Some(house) = House::new().await else { return };
+    let key = house
+        .deploy(fetch(
+            "for (let n = 0; n < 2000; n++) console.log('x'.repeat(10_000)); return new Response('said')",
+        ))
+        .await;
+    let answer = house.get(&key, "/").await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, "said"));
+}
+
+#[tokio::test]
+async fn an_answer_may_have_many_headers() {
+    let Some(house) = House::new().await else { return };
+    let key = house
+        .deploy(fetch(
+            "const headers = new Headers(); for (let n = 0; n < 300; n++) headers.append('x-' + n, 'v'); \
+             for (const c of 'ab') headers.append('set-cookie', c + '=1'); \
+             return new Response('x', { headers })",
+        ))
+        .await;
+    let answer = house.get(&key, "/").await;
+    assert_eq!((answer.status, &answer.headers["x-299"]), (200, &"v".parse().unwrap()));
+    assert_eq!(answer.headers.get_all("set-cookie").iter().count(), 2);
+}
+
+#[tokio::test]
 async fn server_sent_events_come_as_they_are_sent_and_end_with_the_visitor() {
     let Some(house) = House::new().await else { return };
     let key = house
