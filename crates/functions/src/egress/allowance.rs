@@ -10,9 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::body::{Body, BoxError, Observed};
 use crate::workerd::FunctionLimits;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -82,7 +85,7 @@ impl Spent {
     ///
     /// # Errors
     /// They were too many.
-    pub(super) fn moved(&self, bytes: usize) -> io::Result<()> {
+    fn moved(&self, bytes: usize) -> io::Result<()> {
         let allowance = &self.0.allowance;
         let before = allowance.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         if before > allowance.bytes_max {
@@ -91,8 +94,17 @@ impl Spent {
         Ok(())
     }
 
+    /// A body whose bytes count.
+    pub(super) fn counted_body<B>(self, body: B) -> Body
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Observed::new(body, move |bytes| self.moved(bytes)).boxed_unsync()
+    }
+
     /// A stream whose bytes count.
-    pub(crate) fn counted<S>(self, stream: S) -> CountedStream<S> {
+    pub(super) fn counted<S>(self, stream: S) -> CountedStream<S> {
         CountedStream { stream, spent: self }
     }
 }

@@ -5,7 +5,6 @@
 //! that it has judged, and speaks TLS itself. A redirect is followed by the Function's next request, and so judged anew.
 
 mod allowance;
-mod body;
 mod origin;
 #[cfg(test)]
 mod tests;
@@ -15,7 +14,6 @@ use std::sync::Arc;
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use offprint_sandbox::AllowList;
 use offprint_sandbox::egress::{drop_hop_headers, to_origin_form};
@@ -23,7 +21,6 @@ use rustls::ClientConfig;
 
 pub(crate) use allowance::Allowance;
 use allowance::Spent;
-use body::Counted;
 use origin::{NoOrigin, Target};
 
 use crate::body::{Body, full};
@@ -98,7 +95,7 @@ impl Egress {
         tokio::spawn(connection.with_upgrades());
         let wish = request.headers().get(UPGRADE).cloned();
         let client = wish.is_some().then(|| hyper::upgrade::on(&mut request));
-        request = request.map(|body| Counted::new(body, spent.clone()).boxed_unsync());
+        request = request.map(|body| spent.clone().counted_body(body));
         prepare(&mut request, &target.authority, wish);
         let mut response = sender.send_request(request).await.map_err(broken)?;
         if let Some(client) = client.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
@@ -106,7 +103,7 @@ impl Egress {
             return Ok(response.map(|_| crate::body::empty()));
         }
         drop_hop_headers(response.headers_mut());
-        Ok(response.map(|body| Counted::new(body, spent).boxed_unsync()))
+        Ok(response.map(|body| spent.counted_body(body)))
     }
 
     async fn connect(&self, target: &Target) -> Result<origin::Stream, (StatusCode, String)> {

@@ -22,7 +22,6 @@ mod request;
 mod room;
 mod service;
 mod start;
-mod upload;
 mod watch;
 
 use std::collections::HashMap;
@@ -38,7 +37,7 @@ use offprint_store::Store;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::body::{Body, empty};
+use crate::body::{Body, Observed, empty};
 use crate::egress::Egress;
 use crate::key::DeploymentKey;
 use crate::pages;
@@ -53,7 +52,6 @@ use program::Program;
 use progress::Progress;
 use room::Rooms;
 use start::NotRunning;
-use upload::Upload;
 
 /// How long the end of a process may take to be noticed, after a connection to it broke.
 const END_NOTICED: Duration = Duration::from_secs(1);
@@ -157,7 +155,14 @@ impl Inner {
         let client = is_upgrade.then(|| hyper::upgrade::on(&mut request));
         request::prepare(&mut request, &visitor, wants);
         let uploaded = Progress::default();
-        let request = request.map(|body| Upload::new(body, uploaded.clone()).boxed_unsync());
+        let pieces = uploaded.clone();
+        let request = request.map(|body| {
+            let note = move |_| {
+                pieces.made();
+                Ok(())
+            };
+            Observed::new(body, note).boxed_unsync()
+        });
         let process = Arc::clone(&flight.process);
         let sent = tokio::select! {
             sent = process.pool.send(request) => sent,
@@ -240,6 +245,8 @@ impl FunctionRuntime for Workerd {
             self.0.stop.cancel();
             let deployments: Vec<_> =
                 self.0.deployments().drain().map(|(_, deployment)| deployment).collect();
+            // What is just starting ends as soon as it has started.
+            deployments.iter().for_each(|deployment| deployment.delete());
             let processes: Vec<_> = deployments.iter().flat_map(|deployment| deployment.take()).collect();
             processes.iter().for_each(|process| process.drain());
             join_all(processes.iter().map(|process| process.ended())).await;

@@ -190,17 +190,18 @@ fn frame(text: &str) -> Vec<u8> {
     [0x81, 0x80 | text.len() as u8].into_iter().chain(mask).chain(masked).collect()
 }
 
+/// Echoes what comes through a WebSocket.
+const ECHO: &str = "
+    if (request.headers.get('upgrade') !== 'websocket') return new Response('no upgrade', { status: 426 });
+    const [client, server] = Object.values(new WebSocketPair());
+    server.accept();
+    server.addEventListener('message', ({ data }) => server.send(`echo ${data}`));
+    return new Response(null, { status: 101, webSocket: client });";
+
 #[tokio::test]
 async fn a_websocket_goes_through() {
     let Some(house) = House::new().await else { return };
-    let key = house
-        .deploy(fetch(
-            "if (request.headers.get('upgrade') !== 'websocket') return new Response('no upgrade', { status: 426 }); \
-             const [client, server] = Object.values(new WebSocketPair()); server.accept(); \
-             server.addEventListener('message', ({ data }) => server.send(`echo ${data}`)); \
-             return new Response(null, { status: 101, webSocket: client })",
-        ))
-        .await;
+    let key = house.deploy(fetch(ECHO)).await;
     assert_eq!(house.get(&key, "/").await.status, 426);
     let address = front(house.runtime.clone(), key.clone()).await;
     let mut socket = TcpStream::connect(address).await.unwrap();
@@ -220,4 +221,27 @@ async fn a_websocket_goes_through() {
         assert_eq!(&answer[2..], format!("echo {text}").as_bytes());
     }
     drop(socket);
+}
+
+#[tokio::test]
+async fn a_function_opens_websockets_where_it_may() {
+    let Some(house) = House::with(|options| options.allow = "127.0.0.1".parse().unwrap()).await else {
+        return;
+    };
+    let echo = house.deploy(fetch(ECHO)).await;
+    let port = front(house.runtime.clone(), echo).await.port();
+    let key = house
+        .deploy(fetch(
+            "const url = `http://${new URL(request.url).searchParams.get('to')}/`; \
+             const answer = await fetch(url, { headers: { upgrade: 'websocket' } }); \
+             if (!answer.webSocket) return new Response(`${answer.status} ${await answer.text()}`); \
+             answer.webSocket.accept(); \
+             const said = new Promise((resolve) => answer.webSocket.addEventListener('message', resolve)); \
+             answer.webSocket.send('hello'); \
+             return new Response((await said).data)",
+        ))
+        .await;
+    assert_eq!(house.get(&key, &format!("/?to=127.0.0.1:{port}")).await.text, "echo hello");
+    let refused = house.get(&key, &format!("/?to=127.0.0.2:{port}")).await.text;
+    assert!(refused.starts_with("502 network: refused"), "{refused}");
 }
