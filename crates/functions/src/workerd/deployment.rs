@@ -26,6 +26,8 @@ const CRASHES_MAX: usize = 3;
 const BACK_OFF: Duration = Duration::from_secs(5);
 /// And at the most.
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+/// For so long after the last one, crashes are remembered.
+const REMEMBERED: Duration = Duration::from_secs(120);
 
 /// The deployment.
 pub(super) struct Deployment {
@@ -189,7 +191,7 @@ impl Deployment {
     /// Whether there is nothing to be remembered of it.
     pub(super) fn is_forgettable(&self) -> bool {
         let state = self.state();
-        state.live.is_none() && state.crashes.back().is_none_or(|last| last.elapsed() > CRASHES_WITHIN)
+        state.live.is_none() && state.crashes.back().is_none_or(|last| last.elapsed() > REMEMBERED)
     }
 }
 
@@ -197,7 +199,7 @@ impl State {
     fn note_crash(&mut self) {
         let now = Instant::now();
         // While it is left alone for longer and longer, the past must not be forgotten.
-        if self.crashes.back().is_some_and(|last| now - *last > CRASHES_WITHIN + BACK_OFF_MAX) {
+        if self.crashes.back().is_some_and(|last| now - *last > REMEMBERED) {
             self.crashes.clear();
         }
         if self.crashes.len() < CRASHES_MAX {
