@@ -32,6 +32,6 @@ pub use bindings::{Bindings, Resource};
 pub use body::{Body, BoxError, empty, full, read_whole};
 pub use key::DeploymentKey;
 pub use none::NoRuntime;
-pub use runtime::{CheckFailure, Declined, FunctionRuntime, TlsSession, Visitor};
+pub use runtime::{CheckFailure, Declined, FunctionRuntime, RuntimeCounts, TlsSession, Visitor};
 pub use tail::Tails;
-pub use workerd::{FunctionLimits, Workerd, WorkerdError, WorkerdOptions};
+pub use workerd::{FunctionLimits, UrlOf, Workerd, WorkerdError, WorkerdOptions};

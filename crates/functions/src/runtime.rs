@@ -40,8 +40,28 @@ pub trait FunctionRuntime: Send + Sync + 'static {
     /// How many processes live now.
     fn live_processes(&self) -> usize;
 
+    /// What has happened so far.
+    fn counts(&self) -> RuntimeCounts {
+        RuntimeCounts::default()
+    }
+
     /// Lets requests under way finish, for a while, and ends everything.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What a runtime has counted since it was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuntimeCounts {
+    /// Processes that came to run.
+    pub starts: u64,
+    /// Processes that did not.
+    pub failed_starts: u64,
+    /// Processes that ended by themselves.
+    pub crashes: u64,
+    /// Processes that were ended because they used too much memory.
+    pub out_of_memory: u64,
+    /// Processes that were ended because they computed without a pause.
+    pub spinning: u64,
 }
 
 /// Who asks, as far as the connection tells.

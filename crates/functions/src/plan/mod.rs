@@ -10,6 +10,7 @@ mod modules;
 use std::collections::{BTreeMap, BTreeSet};
 
 use offprint_model::config::{Binding, BindingKind, EnvVar, Environment, EnvironmentConfig};
+use offprint_model::deployment::Deployment;
 use offprint_model::secret::Secret;
 use offprint_store::{FunctionsOf, Store, StoreError, WorkerKind};
 use offprint_wire::worker_bundle::{self, InvalidBundle};
@@ -17,6 +18,7 @@ use offprint_wire::worker_configuration::Metadata;
 
 use crate::bindings::Resource;
 use crate::key::DeploymentKey;
+use crate::workerd::UrlOf;
 pub(crate) use bound::ServiceTarget;
 pub(crate) use modules::{Module, ModuleKind};
 
@@ -77,7 +79,7 @@ impl Plan {
     ///
     /// # Errors
     /// See [`NoPlan`].
-    pub(crate) async fn load(store: &Store, key: &DeploymentKey) -> Result<Self, NoPlan> {
+    pub(crate) async fn load(store: &Store, url_of: &UrlOf, key: &DeploymentKey) -> Result<Self, NoPlan> {
         let found = store.functions_of(&key.project, key.deployment).await?;
         let worker = found.document.worker.ok_or(NoPlan::NoFunctions)?;
         let bytes = store.blobs().read(&worker.blob).await?;
@@ -88,13 +90,20 @@ impl Plan {
                 (modules::of(&bytes, &bundle)?, bundle.metadata)
             }
         };
-        Ok(Self::of(key, &found, modules, metadata))
+        let url = url_of(&found.deployment.project_name, &found.deployment.id);
+        Ok(Self::of(key, &found, &url, modules, metadata))
     }
 
-    fn of(key: &DeploymentKey, found: &FunctionsOf, modules: Vec<Module>, metadata: Metadata) -> Self {
+    fn of(
+        key: &DeploymentKey,
+        found: &FunctionsOf,
+        url: &str,
+        modules: Vec<Module>,
+        metadata: Metadata,
+    ) -> Self {
         let (deployment, config) = (&found.deployment, &found.deployment.config);
         let has_chosen_date = metadata.compatibility_date.is_some();
-        let variables = variables(config, &metadata);
+        let variables = variables(system_variables(deployment, url), config, &metadata);
         let bound = bound::of(&found.project.account_scope(), &bindings(config, &metadata));
         let mut missing = bound.missing;
         missing.extend(metadata.unknown_bindings);
@@ -131,7 +140,22 @@ impl Plan {
     }
 }
 
-fn variables(config: &EnvironmentConfig, metadata: &Metadata) -> BTreeMap<String, Variable> {
+/// What every deployment is told of itself, by the names that builds know (Pages API, "Builds and Git"), as under
+/// `wrangler pages dev`.
+fn system_variables(deployment: &Deployment, url: &str) -> [(&'static str, String); 4] {
+    [
+        ("CF_PAGES", "1".to_owned()),
+        ("CF_PAGES_BRANCH", deployment.branch.as_str().to_owned()),
+        ("CF_PAGES_COMMIT_SHA", deployment.commit.hash.clone()),
+        ("CF_PAGES_URL", url.to_owned()),
+    ]
+}
+
+fn variables(
+    system: [(&'static str, String); 4],
+    config: &EnvironmentConfig,
+    metadata: &Metadata,
+) -> BTreeMap<String, Variable> {
     let own = metadata.variables.iter().map(|(name, value)| {
         let is_json = metadata.json_variables.contains(name);
         let value = value.clone();
@@ -146,6 +170,9 @@ fn variables(config: &EnvironmentConfig, metadata: &Metadata) -> BTreeMap<String
                 variables.entry(name.clone()).or_insert_with(|| Variable::Text(value.clone()));
             }
         }
+    }
+    for (name, value) in system {
+        variables.entry(name.to_owned()).or_insert(Variable::Text(value));
     }
     variables
 }

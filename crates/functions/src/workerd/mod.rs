@@ -9,6 +9,7 @@ mod capnp;
 mod cf;
 mod complaint;
 mod config;
+mod counters;
 mod deployment;
 mod directory;
 mod housekeeping;
@@ -41,11 +42,12 @@ use crate::body::{Body, Observed, empty};
 use crate::egress::Egress;
 use crate::key::DeploymentKey;
 use crate::pages;
-use crate::runtime::{CheckFailure, Declined, FunctionRuntime, Visitor};
+use crate::runtime::{CheckFailure, Declined, FunctionRuntime, RuntimeCounts, Visitor};
 use answer::AnswerBody;
+use counters::Counters;
 use deployment::{Deployment, Flight};
 use directory::Directories;
-pub use options::{FunctionLimits, WorkerdError, WorkerdOptions};
+pub use options::{FunctionLimits, UrlOf, WorkerdError, WorkerdOptions};
 use outlets::House;
 use process::{Process, Verdict};
 use program::Program;
@@ -64,10 +66,12 @@ struct Inner {
     program: Program,
     sandbox: Sandbox,
     store: Store,
+    url_of: UrlOf,
     house: House,
     limits: FunctionLimits,
     directories: Directories,
     rooms: Rooms,
+    counters: Arc<Counters>,
     deployments: Mutex<HashMap<DeploymentKey, Arc<Deployment>>>,
     stop: CancellationToken,
 }
@@ -94,6 +98,7 @@ impl Workerd {
             program,
             sandbox: options.sandbox,
             store: options.store,
+            url_of: options.url_of,
             house: House {
                 assets: options.assets,
                 bindings: options.bindings,
@@ -104,6 +109,7 @@ impl Workerd {
             limits: options.limits,
             directories,
             rooms: Rooms::new(options.limits),
+            counters: Arc::default(),
             deployments: Mutex::default(),
             stop: CancellationToken::new(),
         });
@@ -143,7 +149,12 @@ impl Inner {
             Err(why) => {
                 tracing::debug!(%key, ?why, "Functions do not run");
                 let (head, _) = request.into_parts();
-                Err(Box::new(Declined { head, fail_open: why.fails_open(), response: why.page().answer() }))
+                // Where this machine is at fault, too, the project has its way; not where its own Functions are.
+                let fail_open = match why {
+                    NotRunning::Failed(_) => self.fails_open(&key).await,
+                    _ => why.fails_open(),
+                };
+                Err(Box::new(Declined { head, fail_open, response: why.page().answer() }))
             }
         }
     }
@@ -238,6 +249,10 @@ impl FunctionRuntime for Workerd {
 
     fn live_processes(&self) -> usize {
         self.0.rooms.taken()
+    }
+
+    fn counts(&self) -> RuntimeCounts {
+        self.0.counters.read()
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

@@ -1,14 +1,20 @@
 //! How the runtime works, and how much Functions may use.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use offprint_model::id::DeploymentId;
+use offprint_model::name::ProjectName;
 use offprint_sandbox::{AllowList, Sandbox};
 use offprint_store::Store;
 
 use crate::assets::Assets;
 use crate::bindings::Bindings;
 use crate::tail::Tails;
+
+/// Where a deployment answers.
+pub type UrlOf = Arc<dyn Fn(&ProjectName, &DeploymentId) -> String + Send + Sync>;
 
 /// What a runtime works with.
 pub struct WorkerdOptions {
@@ -30,6 +36,8 @@ pub struct WorkerdOptions {
     pub allow: AllowList,
     /// How much they may use.
     pub limits: FunctionLimits,
+    /// What deployments are told of their addresses.
+    pub url_of: UrlOf,
 }
 
 /// How much Functions may use, and for how long they stay.

@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::Inner;
 use super::config::Config;
+use super::counters::Counters;
 use super::deployment::{Deployment, Flight, Live};
 use super::outlets::Owner;
 use super::process::{Launch, NotStarted, Process, Verdict};
@@ -91,7 +92,7 @@ impl Inner {
         if let Some(pause) = deployment.backs_off() {
             return Err(NotRunning::BacksOff(pause));
         }
-        let plan = Plan::load(&self.store, &deployment.key).await?;
+        let plan = Plan::load(&self.store, &self.url_of, &deployment.key).await?;
         let busy = NotRunning::Busy { fail_open: plan.fail_open };
         let evict = |full| self.evict(full, &deployment.key);
         let room = self.rooms.make(&deployment.key.project, evict).await.map_err(|_| busy)?;
@@ -145,7 +146,9 @@ impl Inner {
             },
             room,
         };
-        let process = Process::start(launch).await.map_err(|error| match error {
+        let started = Process::start(launch).await;
+        self.counters.started(started.is_ok());
+        let process = started.map_err(|error| match error {
             NotStarted::Refused(lines) => {
                 deployment.did_not_start();
                 NotRunning::Refused(lines)
@@ -159,7 +162,7 @@ impl Inner {
             process.end(Verdict::Stopped);
             return Err(NotRunning::Gone);
         };
-        tokio::spawn(see_to_the_end(Arc::clone(deployment), process));
+        tokio::spawn(see_to_the_end(Arc::clone(deployment), process, Arc::clone(&self.counters)));
         Ok(flight)
     }
 
@@ -211,8 +214,9 @@ impl Inner {
 }
 
 /// Waits for a process to end, and says why where that is the deployment's doing.
-async fn see_to_the_end(deployment: Arc<Deployment>, process: Arc<Process>) {
+async fn see_to_the_end(deployment: Arc<Deployment>, process: Arc<Process>, counters: Arc<Counters>) {
     process.ended().await;
+    counters.ended(process.verdict());
     deployment.process_ended(&process);
     let key = &deployment.key;
     match process.verdict() {

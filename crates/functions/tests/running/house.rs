@@ -86,6 +86,7 @@ impl House {
             tails: Tails::default(),
             allow: Default::default(),
             limits: FunctionLimits::default(),
+            url_of: std::sync::Arc::new(|project, id| format!("https://{}.{project}.example", id.short())),
         };
         change(&mut options);
         let runtime = Workerd::start(options).await.unwrap();
