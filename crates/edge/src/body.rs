@@ -1,4 +1,4 @@
-//! The body of an answer: nothing, bytes in memory, or a blob streamed in bounded memory.
+//! The body of an answer: nothing, bytes in memory, a blob streamed in bounded memory, or what a Worker sends.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,6 +19,7 @@ enum Content {
     Empty,
     Whole(Bytes),
     Stream(Stream),
+    Worker(offprint_functions::Body),
 }
 
 struct Stream {
@@ -48,6 +49,11 @@ impl EdgeBody {
             return Self::empty();
         }
         Self(Content::Stream(Stream { reading: read_piece(file, bytes_left), bytes_left }))
+    }
+
+    /// What a Worker sends.
+    pub(crate) const fn of_worker(body: offprint_functions::Body) -> Self {
+        Self(Content::Worker(body))
     }
 }
 
@@ -98,11 +104,19 @@ impl Body for EdgeBody {
                 self.0 = Content::Stream(stream);
                 piece
             }
+            Content::Worker(mut body) => {
+                let frame = Pin::new(&mut body).poll_frame(cx).map_err(io::Error::other);
+                self.0 = Content::Worker(body);
+                frame
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.size_hint().exact() == Some(0)
+        match &self.0 {
+            Content::Worker(body) => body.is_end_stream(),
+            _ => self.size_hint().exact() == Some(0),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -110,6 +124,7 @@ impl Body for EdgeBody {
             Content::Empty => 0,
             Content::Whole(bytes) => bytes.len() as u64,
             Content::Stream(stream) => stream.bytes_left,
+            Content::Worker(body) => return body.size_hint(),
         })
     }
 }

@@ -4,18 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
+use offprint_functions::{DeploymentKey, FunctionRuntime};
 use offprint_model::request_path::{RequestTarget, RequestUrl, Scheme};
 use offprint_store::{Store, StoreError, Wake};
 
 use crate::assets::Assets;
 use crate::body::EdgeBody;
-use crate::handler::{self, Exchange, House};
+use crate::handler::{self, Exchange, House, Missing};
 use crate::host::{BadHost, Host};
-use crate::pages;
+use crate::pages::{self, Page};
 use crate::refresh::Refresher;
+use crate::site::Site;
 use crate::sites::Sites;
-use crate::table::{Route, Table};
+use crate::table::{Route, SiteRoute, Table};
+use crate::worker::WorkerTurn;
 
 /// How an edge behaves.
 #[derive(Clone, Debug)]
@@ -26,7 +29,7 @@ pub struct EdgeOptions {
     pub platform_host: Option<String>,
     /// The scheme which visitors use (`http` or `https`), where no trusted proxy says otherwise.
     pub scheme: String,
-    /// Whether `X-Forwarded-Proto` is believed.
+    /// Whether `X-Forwarded-Proto` is believed, and the last address in `X-Forwarded-For`.
     pub trust_proxy: bool,
     /// Memory for the bytes of assets. Those longer than an eighth of it, or than 16 MiB, are streamed.
     pub cache_bytes: u64,
@@ -72,6 +75,14 @@ pub enum Destination<'r> {
 /// The host of a request for a site. Only [`Edge::destination`] makes one.
 pub struct SiteHost<'r>(Host<'r>);
 
+/// What becomes of a request for a site.
+pub enum Outcome {
+    /// It is answered.
+    Served(Served),
+    /// It is for the site's Worker to answer: hand it over with [`Edge::run_worker`].
+    Worker(WorkerTurn),
+}
+
 /// An answer, and how it came about.
 pub struct Served {
     /// The answer.
@@ -110,17 +121,19 @@ impl CacheOutcome {
 
 /// Answers requests for sites. Clones share everything.
 #[derive(Clone)]
-pub struct Edge(Arc<Inner>);
+pub struct Edge(pub(crate) Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     /// `.` and the domain: what the hosts of sites end in.
     domain_suffix: Box<str>,
     /// Lower case.
     platform_host: Option<Box<str>>,
     scheme: Scheme,
-    trust_proxy: bool,
+    pub(crate) trust_proxy: bool,
     table: Arc<ArcSwap<Table>>,
-    house: House,
+    pub(crate) house: House,
+    /// Runs Workers.
+    pub(crate) functions: Arc<dyn FunctionRuntime>,
     /// Stops refreshing when the last clone of the edge goes.
     refresher: Refresher,
 }
@@ -130,10 +143,15 @@ impl Edge {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub async fn start(store: Store, wake: Wake, options: EdgeOptions) -> Result<Self, StoreError> {
+    pub async fn start(
+        store: Store,
+        wake: Wake,
+        functions: Arc<dyn FunctionRuntime>,
+        options: EdgeOptions,
+    ) -> Result<Self, StoreError> {
         let table = Arc::new(ArcSwap::from_pointee(Table::default()));
-        let refresher =
-            Refresher::start(store.clone(), wake, Arc::clone(&table), options.refresh_interval).await?;
+        let (held, told) = (Arc::clone(&table), Arc::clone(&functions));
+        let refresher = Refresher::start(store.clone(), wake, held, told, options.refresh_interval).await?;
         Ok(Self(Arc::new(Inner {
             domain_suffix: format!(".{}", options.domain.to_ascii_lowercase()).into(),
             platform_host: options.platform_host.map(|host| host.to_ascii_lowercase().into()),
@@ -146,6 +164,7 @@ impl Edge {
                 is_strict: options.strict,
                 skew_micros: i64::try_from(options.skew_protection.as_micros()).unwrap_or(i64::MAX),
             },
+            functions,
             refresher,
         })))
     }
@@ -162,45 +181,88 @@ impl Edge {
         if is_site { Destination::Site(SiteHost(host)) } else { Destination::Platform }
     }
 
-    /// Answers a request for a site.
+    /// Answers a request for a site, unless it is the Worker's.
     ///
     /// The route is looked up once; the site found there answers to the end, so a request never sees
     /// half of two deployments.
-    pub async fn serve<B>(&self, host: SiteHost<'_>, request: &Request<B>) -> Served {
+    pub async fn serve<B>(&self, host: SiteHost<'_>, request: &Request<B>) -> Outcome {
         let SiteHost(host) = host;
-        let is_head = request.method() == http::Method::HEAD;
         let table = self.0.table.load();
-        let route = match table.route(host.name(), &self.0.domain_suffix) {
-            Route::Site(route) => route,
-            Route::Deleted => return pages::DELETED.answer(is_head),
-            Route::NoProduction => return pages::NO_PRODUCTION.answer(is_head),
-            Route::Unknown => return pages::UNKNOWN_HOST.answer(is_head),
+        let route = table.route(host.name(), &self.0.domain_suffix);
+        let (route, site) = match self.site(route, host.name()).await {
+            Ok(found) => found,
+            Err(page) => return Outcome::Served(page.answer(request.method() == Method::HEAD)),
         };
-        let site = match self.0.house.sites.get(route.site).await {
-            Ok(site) => site,
-            Err(error) => {
-                tracing::error!(host = host.name(), %error, "cannot load the site");
-                return pages::UNAVAILABLE.answer(is_head);
-            }
-        };
-        let target =
-            RequestTarget::parse(request.uri().path_and_query().map_or("/", |target| target.as_str()));
-        let url = RequestUrl {
-            scheme: self.scheme(request.headers()),
-            authority: host.authority(),
-            host: host.name(),
-            path: &target.path,
-            search: &target.search,
-        };
+        let target = target_of(request);
+        let scheme = self.scheme(request.headers());
+        // A tunnel is no request that a Worker can answer.
+        if site.reaches_worker(&target.path) && request.method() != Method::CONNECT {
+            let project = table.project_of(host.name(), &self.0.domain_suffix);
+            return match WorkerTurn::new(project, route.deployment, scheme) {
+                Some(turn) => Outcome::Worker(turn),
+                None => Outcome::Served(pages::UNKNOWN_HOST.answer(request.method() == Method::HEAD)),
+            };
+        }
         let exchange = Exchange {
             method: request.method(),
-            url,
+            url: url_of(&host, scheme, &target),
             headers: request.headers(),
             route,
             site: &site,
+            missing: Missing::Answered,
+            house: &self.0.house,
+        };
+        Outcome::Served(handler::answer(&exchange).await)
+    }
+
+    /// Answers a request by the assets and rules of one deployment, wherever its host leads, and never by its Worker.
+    pub(crate) async fn serve_assets(
+        &self,
+        key: &DeploymentKey,
+        scheme: Scheme,
+        missing: Missing,
+        request: &Request<()>,
+    ) -> Served {
+        let is_head = request.method() == Method::HEAD;
+        let Ok(Some(host)) = Host::of_url(request) else { return pages::UNKNOWN_HOST.answer(is_head) };
+        let table = self.0.table.load();
+        let route = table.route_to(key, host.name(), &self.0.domain_suffix);
+        let (route, site) = match self.site(route, host.name()).await {
+            Ok(found) => found,
+            Err(page) => return page.answer(is_head),
+        };
+        let target = target_of(request);
+        let exchange = Exchange {
+            method: request.method(),
+            url: url_of(&host, scheme, &target),
+            headers: request.headers(),
+            route,
+            site: &site,
+            missing,
             house: &self.0.house,
         };
         handler::answer(&exchange).await
+    }
+
+    /// The site that a route leads to, or the page that says why there is none.
+    async fn site<'t>(
+        &self,
+        route: Route<'t>,
+        host: &str,
+    ) -> Result<(SiteRoute<'t>, Arc<Site>), &'static Page> {
+        let route = match route {
+            Route::Site(route) => route,
+            Route::Deleted => return Err(&pages::DELETED),
+            Route::NoProduction => return Err(&pages::NO_PRODUCTION),
+            Route::Unknown => return Err(&pages::UNKNOWN_HOST),
+        };
+        match self.0.house.sites.get(route.site).await {
+            Ok(site) => Ok((route, site)),
+            Err(error) => {
+                tracing::error!(host, %error, "cannot load the site");
+                Err(&pages::UNAVAILABLE)
+            }
+        }
     }
 
     /// Brings the table up to what the store says now, without waiting for the timer.
@@ -229,5 +291,19 @@ impl Edge {
             }
         }
         self.0.scheme
+    }
+}
+
+fn target_of<B>(request: &Request<B>) -> RequestTarget<'_> {
+    RequestTarget::parse(request.uri().path_and_query().map_or("/", |target| target.as_str()))
+}
+
+fn url_of<'r>(host: &'r Host<'_>, scheme: Scheme, target: &'r RequestTarget<'_>) -> RequestUrl<'r> {
+    RequestUrl {
+        scheme,
+        authority: host.authority(),
+        host: host.name(),
+        path: &target.path,
+        search: &target.search,
     }
 }

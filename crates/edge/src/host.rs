@@ -35,6 +35,14 @@ impl<'r> Host<'r> {
         }
     }
 
+    /// The host of a request that a Worker makes, which is that of its URL and needs no header.
+    pub(crate) fn of_url<B>(request: &'r Request<B>) -> Result<Option<Self>, BadHost> {
+        match request.uri().authority() {
+            Some(authority) => Self::parse(authority.as_str().as_bytes()),
+            None => Self::of(request),
+        }
+    }
+
     /// `None`: empty.
     fn parse(authority: &'r [u8]) -> Result<Option<Self>, BadHost> {
         let text = std::str::from_utf8(authority).map_err(|_| BadHost)?;

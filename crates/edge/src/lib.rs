@@ -1,4 +1,5 @@
-//! Answers requests for sites: host → site → asset, exactly as Cloudflare Pages does.
+//! Answers requests for sites: host → site → asset, exactly as Cloudflare Pages does. What a site's Worker is to answer
+//! goes to the runtime of Functions, and what that asks of the site's assets comes back.
 //!
 //! Knows no API, no job and no token. While it answers a request it asks no database: which site a host
 //! leads to stands in a table in memory ([`Edge`] keeps it current), and what a site says is compiled
@@ -16,6 +17,8 @@ mod shelf;
 mod site;
 mod sites;
 mod table;
+mod worker;
 
 pub use body::EdgeBody;
-pub use edge::{CacheOutcome, Destination, Edge, EdgeOptions, Served, SiteHost};
+pub use edge::{CacheOutcome, Destination, Edge, EdgeOptions, Outcome, Served, SiteHost};
+pub use worker::WorkerTurn;

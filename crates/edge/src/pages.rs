@@ -55,13 +55,6 @@ pub(crate) static NO_PRODUCTION: Page = page!(
     "This project exists, but it has no production deployment yet. Its previews have addresses of their own."
 );
 
-/// A Worker should answer.
-pub(crate) static NO_FUNCTIONS: Page = page!(
-    StatusCode::NOT_IMPLEMENTED,
-    "Functions do not run here yet",
-    "This address is answered by a Function of the site, and this server does not run Functions yet."
-);
-
 /// The site cannot be loaded from the store.
 pub(crate) static UNAVAILABLE: Page = page!(
     StatusCode::SERVICE_UNAVAILABLE,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use offprint_functions::{DeploymentKey, FunctionRuntime};
 use offprint_store::{Store, StoreError, Wake};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -22,6 +23,7 @@ pub(crate) struct Refresher {
 struct Source {
     store: Store,
     table: Arc<ArcSwap<Table>>,
+    functions: Arc<dyn FunctionRuntime>,
     /// One refresh at a time, or an older update could overwrite a newer one.
     slots: Mutex<SiteSlots>,
 }
@@ -32,10 +34,11 @@ impl Refresher {
         store: Store,
         wake: Wake,
         table: Arc<ArcSwap<Table>>,
+        functions: Arc<dyn FunctionRuntime>,
         interval: Duration,
     ) -> Result<Self, StoreError> {
         // `wake` was cloned before this first read: a change in between rings a bell that is heard later.
-        let source = Arc::new(Source { store, table, slots: Mutex::default() });
+        let source = Arc::new(Source { store, table, functions, slots: Mutex::default() });
         source.refresh().await?;
         let task = tokio::spawn(follow(Arc::clone(&source), wake, interval));
         Ok(Self { source, task })
@@ -75,8 +78,19 @@ impl Source {
         let table = self.table.load_full();
         let update = self.store.routing_since(table.revision()).await?;
         if update.full || update.revision != table.revision() {
+            let gone = table.gone_with(&update);
             self.table.store(Arc::new(table.updated(update, &mut slots)));
+            if !gone.is_empty() {
+                tokio::spawn(forget(Arc::clone(&self.functions), gone));
+            }
         }
         Ok(())
+    }
+}
+
+/// Nobody can ask for them any more, whoever has deleted them. (What a full update does not list is stopped as idle.)
+async fn forget(functions: Arc<dyn FunctionRuntime>, gone: Vec<DeploymentKey>) {
+    for key in gone {
+        functions.forget(key).await;
     }
 }

@@ -8,11 +8,13 @@
 
 mod sharded;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use offprint_functions::DeploymentKey;
 use offprint_model::name::ProjectName;
 use offprint_model::time::Timestamp;
-use offprint_store::{ProjectRoutes, RoutingUpdate, ShortId};
+use offprint_store::{ProjectRoutes, RoutedDeployment, RoutingUpdate, ShortId};
 
 use crate::sites::{SiteSlot, SiteSlots};
 use sharded::Sharded;
@@ -44,6 +46,8 @@ pub(crate) enum Route<'t> {
 pub(crate) struct SiteRoute<'t> {
     /// The site.
     pub(crate) site: &'t Arc<SiteSlot>,
+    /// The deployment whose site it is.
+    pub(crate) deployment: ShortId,
     /// Whether the host is any but the project's own and its custom domains.
     pub(crate) is_preview: bool,
     /// What the same host led to before, the latest first.
@@ -80,17 +84,47 @@ pub(crate) struct Earlier {
 
 /// The routes of one project, sorted for binary search and without spare capacity.
 struct Routes {
-    production: Option<Arc<SiteSlot>>,
-    branches: Box<[(Box<str>, Arc<SiteSlot>)]>,
+    production: Option<Live>,
+    branches: Box<[(Box<str>, Live)]>,
     deployments: Box<[(ShortId, Option<Arc<SiteSlot>>)]>,
     earlier: Box<[Earlier]>,
     domains: Box<[Box<str>]>,
+}
+
+/// The deployment that an alias leads to.
+struct Live {
+    site: Arc<SiteSlot>,
+    deployment: ShortId,
+}
+
+impl Live {
+    fn of(routed: RoutedDeployment, slots: &mut SiteSlots) -> Self {
+        Self { site: slots.of(routed.site), deployment: routed.deployment }
+    }
 }
 
 impl Table {
     /// The revision of the store that this table equals.
     pub(crate) fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The deployments that are here and are gone with an update.
+    pub(crate) fn gone_with(&self, update: &RoutingUpdate) -> Vec<DeploymentKey> {
+        let mut gone = Vec::new();
+        for (name, routes) in &update.projects {
+            let Some(before) = self.projects.get(name.as_str()) else { continue };
+            let listed = routes.iter().flat_map(|routes| &routes.deployments);
+            let kept: HashSet<ShortId> =
+                listed.filter(|(_, site)| site.is_some()).map(|(id, _)| *id).collect();
+            let had = before.deployments.iter().filter(|(_, site)| site.is_some());
+            let key = |(deployment, _): &(ShortId, _)| DeploymentKey {
+                project: name.clone(),
+                deployment: *deployment,
+            };
+            gone.extend(had.filter(|(id, _)| !kept.contains(id)).map(key));
+        }
+        gone
     }
 
     /// The table after an update.
@@ -136,6 +170,34 @@ impl Table {
             }
         }
     }
+
+    /// The name of the project to which a host leads; meaningless where it leads nowhere.
+    pub(crate) fn project_of<'t>(&'t self, host: &'t str, suffix: &str) -> &'t str {
+        match host.strip_suffix(suffix) {
+            None => self.domains.get(host).map_or("", |project| project),
+            Some(labels) => labels.split_once('.').map_or(labels, |(_, project)| project),
+        }
+    }
+
+    /// The way to a deployment that is known already, for a request that names this host. It is served as at that host
+    /// if the host leads there; at any other host it depends on the name alone whether it is a preview (Cloudflare
+    /// Pages serving rules, "Functions, advanced mode, `_routes.json`").
+    pub(crate) fn route_to<'t>(&'t self, key: &DeploymentKey, host: &str, suffix: &str) -> Route<'t> {
+        if let Route::Site(route) = self.route(host, suffix)
+            && route.deployment == key.deployment
+            && self.project_of(host, suffix) == key.project.as_str()
+        {
+            return Route::Site(route);
+        }
+        let routes = self.projects.get(key.project.as_str());
+        match routes.and_then(|routes| routes.deployment(key.deployment)) {
+            Some(Route::Site(route)) => {
+                let is_preview = host.strip_suffix(suffix).is_some_and(|labels| labels.contains('.'));
+                Route::Site(SiteRoute { is_preview, ..route })
+            }
+            other => other.unwrap_or(Route::Unknown),
+        }
+    }
 }
 
 fn key(name: &ProjectName) -> Box<str> {
@@ -147,7 +209,7 @@ impl Routes {
         let mut branches: Vec<(Box<str>, _)> = routes
             .branches
             .into_iter()
-            .map(|(label, site)| (Box::from(label.as_str()), slots.of(site)))
+            .map(|(label, routed)| (Box::from(label.as_str()), Live::of(routed, slots)))
             .collect();
         branches.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
         let mut deployments: Vec<_> = routes
@@ -157,7 +219,7 @@ impl Routes {
             .collect();
         deployments.sort_unstable_by_key(|(short, _)| *short);
         Self {
-            production: routes.production.map(|site| slots.of(site)),
+            production: routes.production.map(|routed| Live::of(routed, slots)),
             branches: branches.into(),
             deployments: deployments.into(),
             earlier: routes
@@ -175,28 +237,45 @@ impl Routes {
     }
 
     fn production(&self) -> Route<'_> {
-        self.production.as_ref().map_or(Route::NoProduction, |site| {
-            Route::Site(SiteRoute { site, is_preview: false, earlier: &self.earlier, label: None })
+        self.production.as_ref().map_or(Route::NoProduction, |live| {
+            let (site, deployment) = (&live.site, live.deployment);
+            Route::Site(SiteRoute {
+                site,
+                deployment,
+                is_preview: false,
+                earlier: &self.earlier,
+                label: None,
+            })
         })
     }
 
     /// A deployment's own label comes before a branch that happens to be eight hex digits.
     fn preview(&self, label: &str) -> Route<'_> {
-        if let Some(short) = ShortId::parse(label)
-            && let Ok(at) = self.deployments.binary_search_by_key(&short, |(short, _)| *short)
-        {
-            // This host has never led anywhere else.
-            return self.deployments[at].1.as_ref().map_or(Route::Deleted, |site| {
-                Route::Site(SiteRoute { site, is_preview: true, earlier: &[], label: None })
-            });
+        if let Some(route) = ShortId::parse(label).and_then(|short| self.deployment(short)) {
+            return route;
         }
         match self.branches.binary_search_by(|(branch, _)| (**branch).cmp(label)) {
             Ok(at) => {
-                let (label, site) = &self.branches[at];
-                Route::Site(SiteRoute { site, is_preview: true, earlier: &self.earlier, label: Some(label) })
+                let (label, live) = &self.branches[at];
+                Route::Site(SiteRoute {
+                    site: &live.site,
+                    deployment: live.deployment,
+                    is_preview: true,
+                    earlier: &self.earlier,
+                    label: Some(label),
+                })
             }
             Err(_) => Route::Unknown,
         }
+    }
+
+    /// A deployment's own host, which has never led anywhere else; `None` where there was no such deployment.
+    fn deployment(&self, deployment: ShortId) -> Option<Route<'_>> {
+        let at = self.deployments.binary_search_by_key(&deployment, |(short, _)| *short).ok()?;
+        let route = self.deployments[at].1.as_ref().map_or(Route::Deleted, |site| {
+            Route::Site(SiteRoute { site, deployment, is_preview: true, earlier: &[], label: None })
+        });
+        Some(route)
     }
 }
 

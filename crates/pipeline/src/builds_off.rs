@@ -1,9 +1,10 @@
 //! What becomes of builds on a server that does not build.
 
 use offprint_model::deployment::LogLine;
-use offprint_store::{Clock, Lease, Store, StoreError};
+use offprint_store::{Clock, Lease, StoreError};
 
-use crate::stages::{deploy, failed, illegal};
+use crate::stages::deploy::Deployer;
+use crate::stages::{failed, illegal};
 
 const WHY: &str = "Error: this server does not build repositories: its operator has switched builds off, or it has no \
     bubblewrap (see --builder). Deploy the built site with `offprint deploy` instead.";
@@ -12,10 +13,11 @@ const WHY: &str = "Error: this server does not build repositories: its operator 
 ///
 /// # Errors
 /// The store failed, or the lease was lost.
-pub(crate) async fn run(store: &Store, lease: &Lease) -> Result<(), StoreError> {
+pub(crate) async fn run(deployer: &Deployer, lease: &Lease) -> Result<(), StoreError> {
+    let store = &deployer.store;
     let work = store.work(lease).await?;
     if work.content.is_some() {
-        return deploy::run(store, lease).await;
+        return deployer.run(lease).await;
     }
     store.append_log(lease, &[LogLine { at: Clock::now(), text: WHY.to_owned() }]).await?;
     store.finish_failed(lease, failed(work.deployment.stages).map_err(illegal)?).await

@@ -42,7 +42,6 @@ impl Masker {
     }
 
     /// A whole line with its secrets hidden.
-    #[cfg(test)]
     pub(crate) fn line(&self, text: &str) -> String {
         MaskedLine::default().piece(self, text, true)
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use offprint_functions::FunctionRuntime;
 use offprint_sandbox::remove_tree;
 use offprint_store::{Clock, JobKind, Lease, SoleWorker, Store, StoreError, Wake};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,8 @@ use crate::builds_off;
 use crate::feedback::{Feedback, FeedbackOptions};
 use crate::ingest::blocking;
 use crate::poll::Poller;
-use crate::stages::{BuildOptions, Builds, StageError, deploy};
+use crate::stages::deploy::{self, Deployer};
+use crate::stages::{BuildOptions, Builds, StageError};
 use crate::variants::Compressor;
 
 /// How often a running build asks whether it is still wanted: so long does it live at the most after it was canceled.
@@ -38,6 +40,8 @@ pub struct PipelineOptions {
     /// Whether compressed variants of what is served are made in the background. What was not made while this
     /// was off is made once it is on.
     pub variants: bool,
+    /// What runs Functions: those of a deployment are started once before it goes live. `None`: they are not.
+    pub functions: Option<Arc<dyn FunctionRuntime>>,
     /// How builds run; `None`: this server does not build, and says so to whoever asks for a build.
     pub builds: Option<BuildOptions>,
     /// How often repositories without webhooks are looked at, where projects ask for it and this server builds;
@@ -50,11 +54,13 @@ pub struct PipelineOptions {
 impl Default for PipelineOptions {
     fn default() -> Self {
         Self {
-            workers: 2,
+            // More than there is to do: the Functions of some may be long in starting, and the others shall not wait.
+            workers: 4,
             lease_ttl: Duration::from_secs(30),
             idle: Duration::from_secs(1),
             attempts_max: 5,
             variants: true,
+            functions: None,
             builds: None,
             poll_interval: None,
             feedback: None,
@@ -123,7 +129,7 @@ impl Crew {
                 tracing::warn!(%error, "cannot remove the directories of earlier builds");
             }
         }
-        let builds = Arc::new(Builds::new(self.store.clone(), self.wake.clone(), options.clone()));
+        let builds = Arc::new(Builds::new(self.deployer(), self.wake.clone(), options.clone()));
         for number in 0..options.workers {
             let name = format!("{}-build-{number}", std::process::id());
             self.start_worker(name, Task::Builds(Arc::clone(&builds)));
@@ -152,10 +158,15 @@ impl Crew {
         }
     }
 
+    fn deployer(&self) -> Deployer {
+        Deployer { store: self.store.clone(), functions: self.options.functions.clone() }
+    }
+
     fn start_worker(&self, name: String, task: Task) {
         let worker = Worker {
             name,
             task,
+            deployer: self.deployer(),
             store: self.store.clone(),
             wake: self.wake.clone(),
             options: self.options.clone(),
@@ -178,6 +189,7 @@ enum Task {
 struct Worker {
     name: String,
     task: Task,
+    deployer: Deployer,
     store: Store,
     wake: Wake,
     options: PipelineOptions,
@@ -236,9 +248,9 @@ impl Worker {
         let given_up = lease.attempt() > self.options.attempts_max;
         match &self.task {
             _ if given_up => Ok(deploy::give_up(&self.store, lease).await?),
-            Task::Uploads => Ok(deploy::run(&self.store, lease).await?),
+            Task::Uploads => Ok(self.deployer.run(lease).await?),
             Task::Builds(builds) => builds.run(lease, stop).await,
-            Task::BuildsOff => Ok(builds_off::run(&self.store, lease).await?),
+            Task::BuildsOff => Ok(builds_off::run(&self.deployer, lease).await?),
         }
     }
 

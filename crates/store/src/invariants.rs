@@ -243,7 +243,7 @@ async fn check_routes(store: &Store, broken: &mut Vec<String>) -> Result<()> {
 /// Whether an alias has its own content as a predecessor.
 fn lists_what_is_served(routes: &ProjectRoutes) -> bool {
     routes.predecessors.iter().any(|old| match &old.label {
-        None => routes.production == Some(old.site),
-        Some(label) => routes.branches.contains(&(label.clone(), old.site)),
+        None => routes.production.is_some_and(|live| live.site == old.site),
+        Some(label) => routes.branches.iter().any(|(of, live)| of == label && live.site == old.site),
     })
 }

@@ -52,7 +52,7 @@ pub use open::{Store, StoreOptions};
 pub use operator::SoleWorker;
 pub use page::{Listed, Page};
 pub use projects::{NewProject, ProjectScope};
-pub use routing::{Predecessor, ProjectRoutes, RoutingUpdate};
+pub use routing::{Predecessor, ProjectRoutes, RoutedDeployment, RoutingUpdate};
 pub use site::{ShortId, SiteDocument, SiteHash, WorkerKind, WorkerRef};
 pub use source::{
     Delivery, DeployHook, HookTarget, PolledProject, PullRequest, PullRequestRow, SourceCredentials,

@@ -25,9 +25,9 @@ const CHANGES_MAX: usize = 500;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProjectRoutes {
     /// What the project's own host and its domains lead to.
-    pub production: Option<SiteHash>,
+    pub production: Option<RoutedDeployment>,
     /// What the hosts of branches lead to.
-    pub branches: Vec<(AliasLabel, SiteHash)>,
+    pub branches: Vec<(AliasLabel, RoutedDeployment)>,
     /// What the hosts of deployments lead to; those that were never activated have none. Without a site: it
     /// was deleted, and its host says so.
     pub deployments: Vec<(ShortId, Option<SiteHash>)>,
@@ -36,6 +36,16 @@ pub struct ProjectRoutes {
     /// What production and the branches led to before, the last to be retired first. None has the site to
     /// which its alias leads now, and none occurs twice.
     pub predecessors: Vec<Predecessor>,
+}
+
+/// A deployment that an alias leads to. Both change together, for two deployments of one site may differ in their
+/// settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoutedDeployment {
+    /// The deployment, which is listed among those of the project.
+    pub deployment: ShortId,
+    /// Its content.
+    pub site: SiteHash,
 }
 
 /// A deployment that an alias led to until another took its place.

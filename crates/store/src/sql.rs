@@ -122,15 +122,15 @@ pub(crate) const FORGET_BLOBS: &str = "DELETE FROM blob WHERE id IN (SELECT valu
 pub(crate) const ROUTED_NAMES: &str = "SELECT group_concat(seq || ' ' || name, char(10)) AS lines
     FROM (SELECT seq, name FROM project WHERE seq > $1 ORDER BY seq LIMIT $2)";
 
-/// Lines "project site".
+/// Lines "project short-id site".
 pub(crate) const ROUTED_PRODUCTION: &str =
-    "SELECT group_concat(p.seq || ' ' || lower(hex(s.hash)), char(10)) AS lines
+    "SELECT group_concat(p.seq || ' ' || d.short || ' ' || lower(hex(s.hash)), char(10)) AS lines
     FROM project p JOIN deployment d ON d.seq = p.canonical JOIN site s ON s.id = d.site_id
     WHERE p.seq BETWEEN $1 AND $2";
 
-/// Lines "project site label".
-pub(crate) const ROUTED_BRANCHES: &str =
-    "SELECT group_concat(a.project_seq || ' ' || lower(hex(s.hash)) || ' ' || a.label, char(10)) AS lines
+/// Lines "project short-id site label".
+pub(crate) const ROUTED_BRANCHES: &str = "SELECT group_concat(a.project_seq || ' ' || d.short || ' '
+        || lower(hex(s.hash)) || ' ' || a.label, char(10)) AS lines
     FROM branch_alias a JOIN deployment d ON d.seq = a.deployment_seq JOIN site s ON s.id = d.site_id
     WHERE a.project_seq BETWEEN $1 AND $2";
 

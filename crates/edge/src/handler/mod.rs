@@ -1,7 +1,7 @@
 //! The life of a request, top to bottom.
 //!
-//! Cloudflare Pages serving rules, "Order of work": Worker → redirect rules → method → HTML resolution →
-//! not found → default headers, early hints, `_headers`. Only then is it settled in which form an asset's
+//! Cloudflare Pages serving rules, "Order of work": redirect rules → method → HTML resolution → not found →
+//! default headers, early hints, `_headers`. What is the Worker's has gone elsewhere before. Only then is it settled in which form an asset's
 //! bytes are sent, since `_headers` has a say in that.
 
 mod answer;
@@ -18,7 +18,6 @@ use offprint_model::rules::redirects::RedirectAction;
 
 use crate::assets::Assets;
 use crate::edge::Served;
-use crate::pages;
 use crate::site::Site;
 use crate::sites::Sites;
 use crate::table::SiteRoute;
@@ -42,7 +41,17 @@ pub(crate) struct Exchange<'r> {
     pub(crate) headers: &'r HeaderMap,
     pub(crate) route: SiteRoute<'r>,
     pub(crate) site: &'r Site,
+    pub(crate) missing: Missing,
     pub(crate) house: &'r House,
+}
+
+/// What becomes of a request for what a site does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The site answers: with an earlier asset, a page of its own, or its front page.
+    Answered,
+    /// It is nothing but missing: somebody else knows what to say.
+    Bare,
 }
 
 impl Exchange<'_> {
@@ -55,11 +64,8 @@ impl Exchange<'_> {
     }
 }
 
-/// Answers one request from one site.
+/// Answers one request from the assets and rules of one site.
 pub(crate) async fn answer(exchange: &Exchange<'_>) -> Served {
-    if exchange.site.reaches_worker(exchange.url.path) {
-        return pages::NO_FUNCTIONS.answer(exchange.is_head());
-    }
     let mut answer = match apply_redirects(exchange) {
         ControlFlow::Break(answer) => answer,
         ControlFlow::Continue(_) if !exchange.is_get_or_head() => Answer::method_not_allowed(),
@@ -101,6 +107,7 @@ async fn answer_path(exchange: &Exchange<'_>, path: &str) -> Answer {
         Resolution::Redirect(path) => {
             Answer::canonical_redirect(&canonical_location(&path, exchange.url.search))
         }
+        Resolution::Missing if exchange.missing == Missing::Bare => Answer::not_found(),
         Resolution::Missing => {
             if earlier::may_have(exchange, path)
                 && let Some(answer) = Box::pin(earlier::serve(exchange, path)).await

@@ -1,12 +1,17 @@
 use super::*;
 use offprint_model::asset::BlobHash;
 use offprint_model::name::{AliasLabel, Hostname};
-use offprint_store::{Predecessor, SiteHash};
+use offprint_store::{Predecessor, RoutedDeployment, SiteHash};
 
 const SUFFIX: &str = ".pages.example";
 
 fn site(name: &str) -> SiteHash {
     SiteHash::of_document(BlobHash::of(name.as_bytes()))
+}
+
+/// A deployment of that site.
+fn routed(deployment: u32, name: &str) -> RoutedDeployment {
+    RoutedDeployment { deployment: ShortId(deployment), site: site(name) }
 }
 
 fn project(name: &str) -> ProjectName {
@@ -50,8 +55,8 @@ fn serves(name: &str, is_preview: bool) -> String {
 #[test]
 fn hosts_lead_to_production_branches_and_deployments() {
     let routes = ProjectRoutes {
-        production: Some(site("live")),
-        branches: vec![(AliasLabel::stored("feature"), site("branch"))],
+        production: Some(routed(5, "live")),
+        branches: vec![(AliasLabel::stored("feature"), routed(6, "branch"))],
         deployments: vec![(ShortId(0xDEAD_BEEF), Some(site("old"))), (ShortId(1), None)],
         domains: vec![Hostname::parse("www.blog.example").unwrap()],
         predecessors: Vec::new(),
@@ -85,7 +90,7 @@ fn hosts_lead_to_production_branches_and_deployments() {
 fn domains_move_between_projects_in_one_revision() {
     let with = |name: &str, domains: &[&str]| {
         let domains = domains.iter().map(|host| Hostname::parse(host).unwrap()).collect();
-        Some(ProjectRoutes { production: Some(site(name)), domains, ..ProjectRoutes::default() })
+        Some(ProjectRoutes { production: Some(routed(1, name)), domains, ..ProjectRoutes::default() })
     };
     let mut house = House::default();
     house.update(update(1, vec![(project("a"), with("a", &["x.example"])), (project("b"), with("b", &[]))]));
@@ -108,7 +113,7 @@ fn domains_move_between_projects_in_one_revision() {
 
 #[test]
 fn a_full_update_forgets_what_it_does_not_list() {
-    let one = |name: &str| ProjectRoutes { production: Some(site(name)), ..ProjectRoutes::default() };
+    let one = |name: &str| ProjectRoutes { production: Some(routed(1, name)), ..ProjectRoutes::default() };
     let mut house = House::default();
     house.update(update(1, vec![(project("a"), Some(one("a")))]));
     house.update(RoutingUpdate { revision: 2, full: true, projects: vec![(project("b"), Some(one("b")))] });
@@ -123,7 +128,7 @@ fn many_projects_stay_findable_through_many_updates() {
         let projects = (0..100_u64)
             .map(|number| {
                 let name = format!("p{}", (revision * 37 + number * 11) % 600);
-                let routes = ProjectRoutes { production: Some(site(&name)), ..ProjectRoutes::default() };
+                let routes = ProjectRoutes { production: Some(routed(1, &name)), ..ProjectRoutes::default() };
                 (project(&name), (number % 7 != 0).then_some(routes))
             })
             .collect::<Vec<_>>();
@@ -149,8 +154,8 @@ fn a_host_knows_what_it_led_to_before() {
         retired: at(retired),
     };
     let routes = ProjectRoutes {
-        production: Some(site("live")),
-        branches: vec![(AliasLabel::stored("feature"), site("branch"))],
+        production: Some(routed(5, "live")),
+        branches: vec![(AliasLabel::stored("feature"), routed(6, "branch"))],
         deployments: vec![(ShortId(0xDEAD_BEEF), Some(site("live")))],
         domains: Vec::new(),
         predecessors: vec![
@@ -171,6 +176,61 @@ fn a_host_knows_what_it_led_to_before() {
         let found: Vec<u32> = route.earlier_since(at(since)).map(|earlier| earlier.deployment.0).collect();
         assert_eq!(found, expected, "{host} since {since}");
     }
+}
+
+#[test]
+fn a_route_names_its_deployment_and_a_deployment_is_found_by_it() {
+    let deployments = [(5, "live"), (6, "branch"), (7, "old"), (8, "gone")]
+        .map(|(short, name)| (ShortId(short), (name != "gone").then(|| site(name))));
+    let routes = ProjectRoutes {
+        production: Some(routed(5, "live")),
+        branches: vec![(AliasLabel::stored("feature"), routed(6, "branch"))],
+        deployments: deployments.into(),
+        domains: vec![Hostname::parse("www.blog.example").unwrap()],
+        predecessors: vec![Predecessor {
+            label: None,
+            deployment: ShortId(7),
+            site: site("old"),
+            retired: Timestamp::from_micros(1),
+        }],
+    };
+    let mut house = House::default();
+    house.update(update(1, vec![(project("blog"), Some(routes))]));
+    let (table, blog) = (&house.table, project("blog"));
+    for (host, deployment) in [
+        ("blog.pages.example", 5),
+        ("www.blog.example", 5),
+        ("feature.blog.pages.example", 6),
+        ("00000007.blog.pages.example", 7),
+    ] {
+        let Route::Site(route) = table.route(host, SUFFIX) else { panic!("{host}") };
+        assert_eq!((route.deployment.0, table.project_of(host, SUFFIX)), (deployment, "blog"), "{host}");
+    }
+    // Whichever host the request names, the deployment it comes from is the one that is served.
+    for (deployment, host, expected) in [
+        (5, "blog.pages.example", Some(("live", false, true))),
+        (5, "www.blog.example", Some(("live", false, true))),
+        (5, "feature.blog.pages.example", Some(("live", true, false))),
+        (6, "feature.blog.pages.example", Some(("branch", true, true))),
+        (7, "blog.pages.example", Some(("old", false, false))),
+        (7, "x.y.pages.example", Some(("old", true, false))),
+        (7, "assets", Some(("old", false, false))),
+        (8, "blog.pages.example", None),
+        (9, "blog.pages.example", None),
+    ] {
+        let key = DeploymentKey { project: blog.clone(), deployment: ShortId(deployment) };
+        let found = match table.route_to(&key, host, SUFFIX) {
+            Route::Site(route) => {
+                let name =
+                    ["live", "branch", "old"].into_iter().find(|name| *route.site.hash() == site(name));
+                Some((name.unwrap(), route.is_preview, route.has_earlier()))
+            }
+            _ => None,
+        };
+        assert_eq!(found, expected, "{deployment} at {host}");
+    }
+    let elsewhere = DeploymentKey { project: project("nobody"), deployment: ShortId(5) };
+    assert!(matches!(table.route_to(&elsewhere, "blog.pages.example", SUFFIX), Route::Unknown));
 }
 
 #[test]

@@ -7,9 +7,9 @@
 //! cargo test -p offprint-edge --test serving conformance -- --nocapture
 //! ```
 //!
-//! A case whose row says `certainty: low` may fail; it is counted and named. Sites with Functions wait
-//! for the Functions runtime: what their Worker would answer is counted as left. Answers which the
-//! reference compressed are compared in their plain form.
+//! A case whose row says `certainty: low` may fail; it is counted and named. There is no runtime for Functions here:
+//! what a Worker would answer is counted as left, and asked of the whole server by the binary's tests. Answers which
+//! the reference compressed are compared in their plain form.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ impl Tally {
             self.failed_uncertain.len()
         );
         for (site, count) in &self.left {
-            println!("{count} cases of {site} left to the Functions work");
+            println!("{count} cases of {site} left to its Worker");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A store to deploy to and an edge on it, with as few words as a test needs.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use offprint_edge::{Destination, Edge, EdgeBody, EdgeOptions};
+use offprint_edge::{Destination, Edge, EdgeBody, EdgeOptions, Outcome};
+use offprint_functions::{FunctionRuntime, NoRuntime};
 use offprint_model::asset::{AssetPath, BlobHash, KeyHasher, extension};
 use offprint_model::config::{BuildConfig, Environment, EnvironmentPatch};
 use offprint_model::content_type;
@@ -112,7 +114,17 @@ impl House {
     /// One that believes `X-Forwarded-Proto`, as all of them do here.
     pub(crate) async fn edge_with(&self, options: EdgeOptions) -> Edge {
         let options = EdgeOptions { trust_proxy: true, ..options };
-        Edge::start(self.store.clone(), self.wake.clone(), options).await.unwrap()
+        let none = NoRuntime::new(self.store.clone(), "There is no runtime in this test.");
+        self.edge_running(Arc::new(none), options).await
+    }
+
+    /// One with this runtime.
+    pub(crate) async fn edge_running(
+        &self,
+        functions: Arc<dyn FunctionRuntime>,
+        options: EdgeOptions,
+    ) -> Edge {
+        Edge::start(self.store.clone(), self.wake.clone(), functions, options).await.unwrap()
     }
 
     pub(crate) async fn project(&self, name: &str) -> ProjectScope {
@@ -121,12 +133,14 @@ impl House {
 
     pub(crate) async fn project_with(&self, name: &str, build_config: BuildConfig) -> ProjectScope {
         let name = ProjectName::parse(name).unwrap();
+        // Where its Worker does not run, a project says so.
+        let closed = || EnvironmentPatch { fail_open: Some(false), ..EnvironmentPatch::default() };
         let project = NewProject {
             name: name.clone(),
             production_branch: BranchName::parse("main").unwrap(),
             build_config,
-            production: EnvironmentPatch::default(),
-            preview: EnvironmentPatch::default(),
+            production: closed(),
+            preview: closed(),
             source: None,
         };
         self.store.create_project(&self.account, project).await.unwrap();
@@ -197,10 +211,24 @@ impl House {
 /// Asks the edge as a listener does.
 pub(crate) async fn serve<B>(edge: &Edge, request: &Request<B>) -> Response<EdgeBody> {
     match edge.destination(request) {
-        Destination::Site(host) => edge.serve(host, request).await.response,
+        Destination::Site(host) => match edge.serve(host, request).await {
+            Outcome::Served(served) => served.response,
+            Outcome::Worker(turn) => {
+                let (here, request) = (IpAddr::from([127, 0, 0, 1]), without_body(request));
+                edge.run_worker(turn, here, None, request).await.response
+            }
+        },
         Destination::Platform => panic!("not for a site: {:?}", request.headers().get("host")),
         Destination::BadHost => panic!("not a host: {:?}", request.headers().get("host")),
     }
+}
+
+fn without_body<B>(request: &Request<B>) -> Request<offprint_functions::Body> {
+    let mut asked = Request::new(offprint_functions::empty());
+    asked.method_mut().clone_from(request.method());
+    asked.uri_mut().clone_from(request.uri());
+    asked.headers_mut().clone_from(request.headers());
+    asked
 }
 
 /// Asks the edge and collects the answer.

@@ -16,3 +16,4 @@ mod routing;
 mod skew;
 mod variants;
 mod wire;
+mod workers;

@@ -120,23 +120,6 @@ async fn large_assets_are_streamed_whole() {
 }
 
 #[tokio::test]
-async fn a_worker_answers_for_its_routes_only() {
-    let house = House::open().await;
-    let app = house.project("app").await;
-    let content = Content {
-        has_worker: true,
-        routes: Some(r#"{"version":1,"include":["/api/*"],"exclude":[]}"#.to_owned()),
-        ..page("static")
-    };
-    house.deploy(&app, "main", &content).await;
-    let edge = house.edge().await;
-    assert_eq!(get(&edge, "app.pages.dev", "/").await.body, "static");
-    let answer = get(&edge, "app.pages.dev", "/api/x").await;
-    assert_eq!(answer.status, 501);
-    assert!(String::from_utf8_lossy(&answer.body).contains("Functions do not run"));
-}
-
-#[tokio::test]
 async fn early_hints_come_with_the_first_answer() {
     let house = House::open().await;
     let blog = house.project("blog").await;

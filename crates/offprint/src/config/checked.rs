@@ -12,6 +12,7 @@ use offprint_model::secret::Secret;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use super::builds::{BuildSettings, BuilderChoice};
+pub(crate) use super::functions::{FunctionSettings, Isolation, RuntimeChoice};
 use super::raw::ServeFlags;
 
 /// Everything the server needs to know before it starts.
@@ -62,6 +63,8 @@ pub(crate) struct ServeConfig {
     pub(crate) access_log: Option<AccessLogConfig>,
     /// How repositories are built.
     pub(crate) builds: BuildSettings,
+    /// How Functions run.
+    pub(crate) functions: FunctionSettings,
 }
 
 /// Where certificate and key are.
@@ -150,6 +153,7 @@ impl ServeConfig {
     /// The first setting that breaks its rule, by its name.
     pub(crate) fn check(flags: ServeFlags) -> anyhow::Result<Self> {
         let builds = BuildSettings::check(&flags)?;
+        let functions = FunctionSettings::check(&flags)?;
         let listen = flags.listen.unwrap_or_else(|| "127.0.0.1:8788".into());
         let domain = flags.domain.unwrap_or_else(|| "pages.localhost".into());
         let seconds = |value: Option<u64>, default| Duration::from_secs(value.unwrap_or(default));
@@ -158,6 +162,7 @@ impl ServeConfig {
             if strict { (FILE_BYTES_MAX_STRICT, FILES_MAX_STRICT) } else { (FILE_BYTES_MAX, FILES_MAX) };
         Ok(Self {
             builds,
+            functions,
             data: flags.data.unwrap_or_else(|| ".offprint".into()),
             listen: listen.parse().with_context(|| {
                 format!("listen: '{listen}' is not an address and a port, such as 127.0.0.1:8788")
@@ -302,6 +307,17 @@ mod tests {
             (ServeFlags { build_allow: Some("10.0.0.0/40".into()), ..Default::default() }, "build-allow:"),
             (ServeFlags { build_tools: Some(vec!["/nowhere".into()]), ..Default::default() }, "build-tools:"),
             (ServeFlags { local_repositories: Some("/nowhere".into()), ..Default::default() }, "local-rep"),
+            (ServeFlags { functions: Some("deno".into()), ..Default::default() }, "functions:"),
+            (ServeFlags { workerd: Some("/nowhere".into()), ..Default::default() }, "workerd:"),
+            (
+                ServeFlags { functions_isolation: Some("vm".into()), ..Default::default() },
+                "functions-isolation:",
+            ),
+            (ServeFlags { functions_memory: Some(0), ..Default::default() }, "functions-memory:"),
+            (
+                ServeFlags { functions_allow: Some("10.0.0.0/40".into()), ..Default::default() },
+                "functions-allow:",
+            ),
             (ServeFlags { access_log_sample: Some(f64::NAN), ..Default::default() }, "access-log-sample:"),
         ] {
             let error = ServeConfig::check(flags).err().expect(name);

@@ -5,6 +5,7 @@
 
 mod builds;
 pub(crate) mod checked;
+mod functions;
 pub(crate) mod raw;
 
 pub(crate) use checked::ServeConfig;
@@ -47,6 +48,17 @@ pub(crate) fn check(flags: ServeFlags) -> anyhow::Result<()> {
         builds.limits.memory_bytes,
         builds.limits.time.as_secs()
     ))?;
+    let functions = &config.functions;
+    output::line(format_args!(
+        "functions    {}; {} processes of {} bytes, isolation {}",
+        functions.runtime.name(),
+        functions.limits.processes,
+        functions.limits.memory_bytes,
+        functions.isolation.name()
+    ))?;
+    if let Some(workerd) = &functions.workerd {
+        output::line(format_args!("workerd      {}", workerd.display()))?;
+    }
     if let Some(log) = &config.access_log {
         let to = log.file.as_ref().map_or("standard output".into(), |file| file.display().to_string());
         output::line(format_args!("access-log   {to}, {} of the requests", log.sample))?;

@@ -69,7 +69,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "OFFPRINT_DOMAIN_CHECK", value_name = "WHO")]
     pub(crate) domain_check: Option<String>,
 
-    /// Believe X-Forwarded-Proto; only behind a proxy that sets it
+    /// Believe X-Forwarded-Proto and the last address of X-Forwarded-For; only behind a proxy that sets them
     #[arg(long, env = "OFFPRINT_TRUST_PROXY", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) trust_proxy: Option<bool>,
 
@@ -163,6 +163,61 @@ pub(crate) struct ServeFlags {
     /// Seconds between two looks for new commits in repositories that are polled; 0 never looks [default: 60]
     #[arg(long, env = "OFFPRINT_POLL_INTERVAL", value_name = "SECONDS")]
     pub(crate) poll_interval: Option<u64>,
+
+    /// What runs Functions: auto (workerd where it is found), workerd (or the server does not start) or off
+    /// [default: auto]
+    #[arg(long, env = "OFFPRINT_FUNCTIONS", value_name = "NAME")]
+    pub(crate) functions: Option<String>,
+
+    /// The program workerd [default: the one in the server's own folder of tools, else the one on the PATH]
+    #[arg(long, env = "OFFPRINT_WORKERD", value_name = "FILE")]
+    pub(crate) workerd: Option<PathBuf>,
+
+    /// What is around the processes of Functions: bubblewrap, or process (no walls but those of workerd itself)
+    /// [default: bubblewrap where it works, else process]
+    #[arg(long, env = "OFFPRINT_FUNCTIONS_ISOLATION", value_name = "NAME")]
+    pub(crate) functions_isolation: Option<String>,
+
+    /// Processes of Functions at one moment [default: 64]
+    #[arg(long, env = "OFFPRINT_FUNCTIONS_PROCESSES", value_name = "COUNT")]
+    pub(crate) functions_processes: Option<usize>,
+
+    /// The same of one project [default: 16]
+    #[arg(long, env = "OFFPRINT_FUNCTIONS_PROCESSES_PER_PROJECT", value_name = "COUNT")]
+    pub(crate) functions_processes_per_project: Option<usize>,
+
+    /// Bytes of memory for one process of Functions [default: 268435456]
+    #[arg(long, env = "OFFPRINT_FUNCTIONS_MEMORY", value_name = "BYTES")]
+    pub(crate) functions_memory: Option<u64>,
+
+    /// Seconds without a request after which production's Functions stop; the next request starts them [default: 600]
+    #[arg(long, env = "OFFPRINT_FUNCTIONS_IDLE", value_name = "SECONDS")]
+    pub(crate) functions_idle: Option<u64>,
+
+    /// The same for previews [default: 60]
+    #[arg(long, env = "OFFPRINT_FUNCTIONS_IDLE_PREVIEW", value_name = "SECONDS")]
+    pub(crate) functions_idle_preview: Option<u64>,
+
+    /// Seconds that Functions may take to start [default: 10]
+    #[arg(long, env = "OFFPRINT_FUNCTIONS_START_TIMEOUT", value_name = "SECONDS")]
+    pub(crate) functions_start_timeout: Option<u64>,
+
+    /// Seconds that a Function may compute without a pause before it answers [default: 30]
+    #[arg(long, env = "OFFPRINT_FUNCTIONS_COMPUTE_TIMEOUT", value_name = "SECONDS")]
+    pub(crate) functions_compute_timeout: Option<u64>,
+
+    /// Seconds until a Function must have begun its answer [default: 100]
+    #[arg(long, env = "OFFPRINT_FUNCTIONS_ANSWER_TIMEOUT", value_name = "SECONDS")]
+    pub(crate) functions_answer_timeout: Option<u64>,
+
+    /// Longest request body for a Function, in bytes [default: 104857600]
+    #[arg(long, env = "OFFPRINT_FUNCTIONS_BODY_BYTES_MAX", value_name = "BYTES")]
+    pub(crate) functions_body_bytes_max: Option<u64>,
+
+    /// Host names, host:port, addresses and networks that Functions reach although they are not public, separated by
+    /// commas
+    #[arg(long, env = "OFFPRINT_FUNCTIONS_ALLOW", value_name = "LIST")]
+    pub(crate) functions_allow: Option<String>,
 }
 
 /// Which store, for the commands that an operator runs beside a server.
@@ -245,6 +300,21 @@ impl ServeFlags {
             build_tools: self.build_tools.or(file.build_tools),
             local_repositories: self.local_repositories.or(file.local_repositories),
             poll_interval: self.poll_interval.or(file.poll_interval),
+            functions: self.functions.or(file.functions),
+            workerd: self.workerd.or(file.workerd),
+            functions_isolation: self.functions_isolation.or(file.functions_isolation),
+            functions_processes: self.functions_processes.or(file.functions_processes),
+            functions_processes_per_project: self
+                .functions_processes_per_project
+                .or(file.functions_processes_per_project),
+            functions_memory: self.functions_memory.or(file.functions_memory),
+            functions_idle: self.functions_idle.or(file.functions_idle),
+            functions_idle_preview: self.functions_idle_preview.or(file.functions_idle_preview),
+            functions_start_timeout: self.functions_start_timeout.or(file.functions_start_timeout),
+            functions_compute_timeout: self.functions_compute_timeout.or(file.functions_compute_timeout),
+            functions_answer_timeout: self.functions_answer_timeout.or(file.functions_answer_timeout),
+            functions_body_bytes_max: self.functions_body_bytes_max.or(file.functions_body_bytes_max),
+            functions_allow: self.functions_allow.or(file.functions_allow),
         }
     }
 }

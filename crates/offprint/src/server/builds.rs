@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use offprint_functions::FunctionRuntime;
 use offprint_model::deployment::{Alias, Deployment};
 use offprint_model::id::AccountId;
 use offprint_pipeline::builder::{
@@ -30,10 +31,12 @@ pub(super) async fn pipeline_options(
     config: &ServeConfig,
     urls: &SiteUrls,
     public_url: &PublicUrl,
+    functions: &Arc<dyn FunctionRuntime>,
 ) -> anyhow::Result<PipelineOptions> {
     let settings = &config.builds;
     Ok(PipelineOptions {
         variants: !config.strict,
+        functions: Some(Arc::clone(functions)),
         builds: build_options(config, urls).await?,
         poll_interval: settings.poll_interval,
         feedback: Some(feedback_options(&settings.allow, urls, public_url)),

@@ -9,17 +9,30 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
-use offprint_edge::{CacheOutcome, Destination, Edge, Served};
+use offprint_edge::{CacheOutcome, Destination, Edge, Outcome, Served};
+use offprint_functions::TlsSession;
 use tower::ServiceExt;
 
 use super::access_log::AccessLog;
 use super::body::{BoxError, Content, ServerBody};
 use super::metrics::{Metrics, Surface};
+use super::workers;
+
+/// The other end of a connection.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer {
+    /// Its address.
+    pub(crate) remote: SocketAddr,
+    /// The TLS session with it, if there is one.
+    pub(crate) tls: Option<&'static TlsSession>,
+}
 
 /// Where requests go.
 pub(crate) struct Doors {
     /// Answers for sites.
     pub(crate) edge: Edge,
+    /// The longest body that a Worker is sent, in bytes.
+    pub(crate) worker_body_bytes_max: u64,
     /// Answers for everything else: the APIs, health.
     pub(crate) platform: axum::Router,
     /// Counts both.
@@ -29,20 +42,20 @@ pub(crate) struct Doors {
 }
 
 /// An answer, and who gave it.
-struct Answered {
-    surface: Surface,
-    cache: CacheOutcome,
-    response: Response<Content>,
+pub(super) struct Answered {
+    pub(super) surface: Surface,
+    pub(super) cache: CacheOutcome,
+    pub(super) response: Response<Content>,
 }
 
 impl Doors {
-    /// Answers a request that came from this address.
+    /// Answers a request that came from there.
     // Not an `async fn`, which would hold its parameters twice; the future is copied with every request.
     #[expect(clippy::manual_async_fn, reason = "see above")]
     pub(crate) fn answer<B>(
         self: Arc<Self>,
         request: Request<B>,
-        remote: SocketAddr,
+        peer: Peer,
     ) -> impl Future<Output = Response<ServerBody>>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -50,11 +63,19 @@ impl Doors {
     {
         async move {
             let came = Instant::now();
-            let mut line = self.access_log.as_ref().and_then(|log| log.begin(&request, remote, came));
+            let mut line = self.access_log.as_ref().and_then(|log| log.begin(&request, peer.remote, came));
             let Answered { surface, cache, response } = match self.edge.destination(&request) {
                 Destination::Site(host) => {
-                    let served = AssertUnwindSafe(self.edge.serve(host, &request)).catch_unwind().await;
-                    served.map_or_else(|panic| after_panic(panic.as_ref()), of_site)
+                    match AssertUnwindSafe(self.edge.serve(host, &request)).catch_unwind().await {
+                        Ok(Outcome::Served(served)) => of_site(served),
+                        // Boxed, as is the platform's.
+                        Ok(Outcome::Worker(turn)) => {
+                            let answer = Box::pin(workers::answer(&self, turn, peer, request));
+                            let answer = AssertUnwindSafe(answer).catch_unwind().await;
+                            answer.unwrap_or_else(|panic| after_panic(panic.as_ref()))
+                        }
+                        Err(panic) => after_panic(panic.as_ref()),
+                    }
                 }
                 // Boxed, or every request for a site would carry the room for it around.
                 Destination::Platform => {
@@ -84,7 +105,7 @@ const fn of_platform(response: Response<Content>) -> Answered {
     Answered { surface: Surface::Platform, cache: CacheOutcome::None, response }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Answered {
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Answered {
     let mut response = Response::new(Content::Text(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
     of_platform(response)

@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -18,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::activity::{Activity, Watch, Watched, WatchedBody};
 use super::body::BoxError;
-use super::doors::Doors;
+use super::doors::{Doors, Peer};
 use super::listener::IDLE_TIMEOUT;
 use super::stop::Stop;
 
@@ -38,7 +37,7 @@ impl Http1 {
     pub(super) async fn serve<S>(
         &self,
         stream: S,
-        remote: SocketAddr,
+        peer: Peer,
         doors: Arc<Doors>,
         stop: &Stop,
     ) -> Result<(), BoxError>
@@ -50,11 +49,12 @@ impl Http1 {
         let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
         let service = service_fn(move |request| {
             let answering = activity.begin();
-            Arc::clone(&doors).answer(request, remote).map(|response| {
+            Arc::clone(&doors).answer(request, peer).map(|response| {
                 Ok::<_, Infallible>(response.map(|body| WatchedBody { body, _answering: answering }))
             })
         });
-        let mut connection = pin!(self.0.serve_connection(stream, service));
+        // Where a Worker takes a connection over, as for a WebSocket, hyper parts with it and is done.
+        let mut connection = pin!(self.0.serve_connection(stream, service).with_upgrades());
         let (mut ear, mut told, mut is_leaving) = (stop.ear(), pin!(stop.told()), false);
         let ended = poll_fn(|cx| {
             loop {

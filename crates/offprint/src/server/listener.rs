@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::body::BoxError;
-use super::doors::Doors;
+use super::doors::{Doors, Peer};
 use super::http1::Http1;
 use super::http2::Http2;
 use super::protocol::{Protocol, recognize};
 use super::stop::Stop;
-use super::tls::{ALPN_HTTP2, Tls};
+use super::tls::{ALPN_HTTP2, Tls, session_of};
 
 /// How long a client may take to send the head of a request, and how long an idle connection is kept.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
@@ -35,6 +35,8 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     // Answers go out in one write as a rule; waiting for more to say would only delay them. Set here, connections
     // have it from their beginning.
     socket.set_nodelay(true)?;
+    // A WebSocket may be silent for hours; this finds out when its client is no more.
+    socket.set_keepalive(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -101,11 +103,11 @@ impl Connections {
         };
         // Most clients that connect ahead and then do not ask close by themselves; a silent one is no error.
         let Ok(recognized) = recognized else { return Ok(()) };
-        let (doors, stop) = (Arc::clone(&self.doors), &self.stop);
+        let (doors, stop, peer) = (Arc::clone(&self.doors), &self.stop, Peer { remote, tls: None });
         match recognized? {
-            (Protocol::Http1, stream) => self.http1.serve(stream, remote, doors, stop).await,
+            (Protocol::Http1, stream) => self.http1.serve(stream, peer, doors, stop).await,
             // Apart, or every connection would have the size of these.
-            (Protocol::Http2, stream) => Box::pin(self.http2.serve(stream, remote, doors, stop)).await,
+            (Protocol::Http2, stream) => Box::pin(self.http2.serve(stream, peer, doors, stop)).await,
         }
     }
 
@@ -115,12 +117,14 @@ impl Connections {
             () = self.stop.told() => return Ok(()),
         };
         let stream = accepted.inspect_err(|_| self.doors.metrics.tls_failed())?;
-        let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2);
+        let session = stream.get_ref().1;
+        let speaks_http2 = session.alpn_protocol() == Some(ALPN_HTTP2);
+        let peer = Peer { remote, tls: session_of(session) };
         let (doors, stop) = (Arc::clone(&self.doors), &self.stop);
         if speaks_http2 {
-            Box::pin(self.http2.serve(stream, remote, doors, stop)).await
+            Box::pin(self.http2.serve(stream, peer, doors, stop)).await
         } else {
-            self.http1.serve(stream, remote, doors, stop).await
+            self.http1.serve(stream, peer, doors, stop).await
         }
     }
 }

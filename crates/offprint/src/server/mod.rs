@@ -5,6 +5,7 @@ mod activity;
 mod body;
 mod builds;
 mod doors;
+mod functions;
 mod http1;
 mod http2;
 mod listener;
@@ -13,6 +14,7 @@ mod platform;
 mod protocol;
 mod stop;
 mod tls;
+mod workers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use offprint_api::{ApiState, Limits};
 use offprint_edge::{Edge, EdgeOptions};
+use offprint_functions::FunctionRuntime;
 use offprint_model::name::ProjectName;
 use offprint_pipeline::Pipeline;
 use offprint_store::{Bootstrap, Store, StoreOptions, Wake};
@@ -35,6 +38,7 @@ use crate::config::checked::PublicUrl;
 use crate::logging;
 use access_log::AccessLog;
 use doors::Doors;
+use functions::Functions;
 use listener::Connections;
 use metrics::Metrics;
 use tls::Tls;
@@ -53,6 +57,7 @@ pub(crate) struct Server {
     stop: CancellationToken,
     tasks: TaskTracker,
     pipeline: Pipeline,
+    functions: Arc<dyn FunctionRuntime>,
 }
 
 impl Server {
@@ -78,23 +83,17 @@ impl Server {
         let listener = listener::bind(config.listen)
             .with_context(|| format!("cannot listen on {} (is another server running?)", config.listen))?;
         let address = listener.local_addr()?;
-        let public_url = config
-            .public_url
-            .clone()
-            .unwrap_or_else(|| PublicUrl::of_listener(address, config.tls.is_some()));
+        let of_listener = || PublicUrl::of_listener(address, config.tls.is_some());
+        let public_url = config.public_url.clone().unwrap_or_else(of_listener);
 
         let wake = Wake::default();
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let edge = Edge::start(store.clone(), wake.clone(), edge_options(&config, &public_url))
-            .await
-            .context("cannot read the routing table")?;
-        let urls = SiteUrls {
-            scheme: public_url.scheme.clone(),
-            domain: config.domain.clone(),
-            port: public_url.port,
-        };
-        let pipeline_options = builds::pipeline_options(&config, &urls, &public_url).await?;
+        let urls = site_urls(&config, &public_url);
+        let functions = functions::start(&config, &store, &urls).await?;
+        let edge = start_edge(&config, &public_url, &store, &wake, &functions).await?;
+        let pipeline_options =
+            builds::pipeline_options(&config, &urls, &public_url, &functions.runtime).await?;
         let builds = pipeline_options.builds.is_some();
         let pipeline = Pipeline::start(store.clone(), wake.clone(), pipeline_options)
             .await
@@ -102,19 +101,29 @@ impl Server {
         if let Some(interval) = config.gc_interval {
             tasks.spawn(collect(store.clone(), interval, config.blob_grace, stop.clone()));
         }
-        let platform = platform::router(store.clone(), Arc::clone(&metrics), &public_url.to_string()).merge(
-            offprint_api::router(ApiState {
-                store,
-                wake,
-                limits: limits(&config),
-                urls: urls.clone(),
-                public_url: public_url.to_string(),
-                domain_check: config.domain_check,
-                builds,
-                stop: stop.clone(),
-            }),
-        );
-        let doors = Arc::new(Doors { edge, platform, metrics, access_log: access_log.clone() });
+        let platform = platform::router(
+            store.clone(),
+            Arc::clone(&metrics),
+            Arc::clone(&functions.runtime),
+            &public_url.to_string(),
+        )
+        .merge(offprint_api::router(ApiState {
+            store,
+            wake,
+            limits: limits(&config),
+            urls: urls.clone(),
+            public_url: public_url.to_string(),
+            domain_check: config.domain_check,
+            builds,
+            stop: stop.clone(),
+        }));
+        let doors = Arc::new(Doors {
+            edge,
+            worker_body_bytes_max: config.functions.body_bytes_max,
+            platform,
+            metrics,
+            access_log: access_log.clone(),
+        });
         if let Some(tls) = &tls {
             tasks.spawn(tls.clone().keep_current(stop.clone()));
         }
@@ -123,7 +132,8 @@ impl Server {
         }
         let connections = Connections::new(doors, tls.clone(), !config.strict);
         tasks.spawn(connections.serve(listener, stop.clone(), config.shutdown_grace));
-        Ok(Self { address, public_url, bootstrap, urls, tls, access_log, stop, tasks, pipeline })
+        let functions = functions.runtime;
+        Ok(Self { address, public_url, bootstrap, urls, tls, access_log, stop, tasks, pipeline, functions })
     }
 
     /// Where this process itself reaches the server, whatever the public URL leads through.
@@ -163,6 +173,7 @@ impl Server {
         self.tasks.close();
         self.tasks.wait().await;
         self.pipeline.shutdown().await;
+        self.functions.shutdown().await;
         if let Some(log) = &self.access_log {
             log.close().await;
         }
@@ -194,6 +205,25 @@ pub(crate) async fn open_existing_store(config: &ServeConfig) -> anyhow::Result<
     let data = config.data.display();
     ensure!(Store::exists(&config.data), "{data} holds no store; name the server's directory with --data");
     open_store(config).await
+}
+
+fn site_urls(config: &ServeConfig, public_url: &PublicUrl) -> SiteUrls {
+    SiteUrls { scheme: public_url.scheme.clone(), domain: config.domain.clone(), port: public_url.port }
+}
+
+/// Starts the edge, and closes the circle: it has Functions run, and they find their assets with it.
+async fn start_edge(
+    config: &ServeConfig,
+    public_url: &PublicUrl,
+    store: &Store,
+    wake: &Wake,
+    functions: &Functions,
+) -> anyhow::Result<Edge> {
+    let (runtime, options) = (Arc::clone(&functions.runtime), edge_options(config, public_url));
+    let edge = Edge::start(store.clone(), wake.clone(), runtime, options).await;
+    let edge = edge.context("cannot read the routing table")?;
+    functions.assets.serve_with(edge.assets_handler());
+    Ok(edge)
 }
 
 fn edge_options(config: &ServeConfig, public_url: &PublicUrl) -> EdgeOptions {

@@ -8,20 +8,26 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
+use offprint_functions::FunctionRuntime;
 use offprint_model::time::Timestamp;
 use offprint_store::{Clock, Store};
 
 use super::metrics::{self, Metrics};
 
 /// Health, metrics, front page, and a word about every other path. The process counts as started now.
-pub(crate) fn router(store: Store, counters: Arc<Metrics>, public_url: &str) -> Router {
+pub(crate) fn router(
+    store: Store,
+    counters: Arc<Metrics>,
+    functions: Arc<dyn FunctionRuntime>,
+    public_url: &str,
+) -> Router {
     let page = FRONT_PAGE.replace("{url}", public_url);
     let started = Clock::now();
     Router::new()
         .route("/", get(|| async { Html(page) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(move || async move { tell(&counters, started) }))
+        .route("/metrics", get(move || async move { tell(&counters, &*functions, started) }))
         .fallback(nowhere)
         .with_state(store)
 }
@@ -47,9 +53,13 @@ async fn ready(State(store): State<Store>) -> impl IntoResponse {
 }
 
 /// Says nothing about any site or client, yet how much there is to do: a proxy may keep it to itself.
-fn tell(counters: &Metrics, started: Timestamp) -> impl IntoResponse + use<> {
+fn tell(
+    counters: &Metrics,
+    functions: &dyn FunctionRuntime,
+    started: Timestamp,
+) -> impl IntoResponse + use<> {
     let headers = [(header::CONTENT_TYPE, metrics::CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
-    (headers, counters.text(started))
+    (headers, counters.text(functions.live_processes(), functions.counts(), started))
 }
 
 const FRONT_PAGE: &str = r#"<!doctype html>

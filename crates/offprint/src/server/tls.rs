@@ -1,6 +1,8 @@
 //! TLS by certificate files, which are read again when they change: connections that are open go on with what
 //! they began with, new ones get the new certificate.
 
+mod session;
+
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -22,6 +24,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::checked::TlsFiles;
+pub(crate) use session::session_of;
 
 /// How long a client may take to agree on keys.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,31 +1,98 @@
-//! The deploy stage: compile the rules, seal, activate. The same for uploads, builds and retries.
+//! The deploy stage: compile the rules, see that the Functions start, seal, activate. The same for uploads, builds and
+//! retries.
+//!
+//! A rollback does not come through here: what it goes back to has been through once, and must be live at once.
 
-use offprint_model::deployment::LogLine;
+use std::sync::Arc;
+
+use offprint_functions::{CheckFailure, DeploymentKey, FunctionRuntime};
+use offprint_model::config::EnvVar;
+use offprint_model::deployment::{Deployment, LogLine};
 use offprint_model::rules::{RuleIssue, headers, redirects};
 use offprint_model::stages::{IllegalStep, StageEnd, StageName, StageStatus, Stages};
-use offprint_store::{Clock, JobKind, Lease, SiteDocument, Store, StoreError, Work};
+use offprint_store::{Clock, JobKind, Lease, ShortId, SiteDocument, Store, StoreError, Work};
 
 use super::{failed, illegal};
+use crate::mask::Masker;
 
-/// Takes a queued deployment live.
-///
-/// # Errors
-/// A fault of ours, or the lease was lost. The stages then stand where they stood, and a later attempt
-/// resumes from there.
-pub(crate) async fn run(store: &Store, lease: &Lease) -> Result<(), StoreError> {
-    let work = store.work(lease).await?;
-    let stages = begin(work.deployment.stages).map_err(illegal)?;
-    store.set_stages(lease, stages).await?;
-    store.append_log(lease, &report(&work)).await?;
-    let sealed = store.seal(lease).await?;
-    let stages = stages.end(StageName::Deploy, StageEnd::Success, Clock::now()).map_err(illegal)?;
-    store.activate(sealed, lease, stages).await
+/// Takes queued deployments live.
+#[derive(Clone)]
+pub(crate) struct Deployer {
+    pub(crate) store: Store,
+    /// What will run the Functions; `None`: nobody is asked about them.
+    pub(crate) functions: Option<Arc<dyn FunctionRuntime>>,
+}
+
+impl Deployer {
+    /// Takes a queued deployment live.
+    ///
+    /// # Errors
+    /// A fault of ours, or the lease was lost. The stages then stand where they stood, and a later attempt
+    /// resumes from there.
+    pub(crate) async fn run(&self, lease: &Lease) -> Result<(), StoreError> {
+        let store = &self.store;
+        let work = store.work(lease).await?;
+        let stages = begin(work.deployment.stages).map_err(illegal)?;
+        store.set_stages(lease, stages).await?;
+        store.append_log(lease, &report(&work)).await?;
+        let (lines, is_good) = self.check_functions(&work).await;
+        if !lines.is_empty() {
+            store.append_log(lease, &lines).await?;
+        }
+        if !is_good {
+            return store.finish_failed(lease, failed(stages).map_err(illegal)?).await;
+        }
+        let sealed = store.seal(lease).await?;
+        let stages = stages.end(StageName::Deploy, StageEnd::Success, Clock::now()).map_err(illegal)?;
+        store.activate(sealed, lease, stages).await
+    }
+
+    /// Has the Functions started once, where there are any: what is to be said of them, and whether they may go live.
+    async fn check_functions(&self, work: &Work) -> (Vec<LogLine>, bool) {
+        let has_worker = work.content.as_ref().is_some_and(|(_, document)| document.worker.is_some());
+        let (true, Some(functions)) = (has_worker, &self.functions) else { return (Vec::new(), true) };
+        let Some(key) = key_of(&work.deployment) else { return (Vec::new(), true) };
+        let (lines, is_good) = match functions.check(key).await {
+            Ok(warnings) => (warnings.iter().map(|text| format!("Warning: {text}")).collect(), true),
+            Err(CheckFailure::Refused(lines)) => (refusal(lines), false),
+            // Nothing speaks against them: they are started again when they are asked for.
+            Err(CheckFailure::Unchecked(why)) => {
+                tracing::warn!(deployment.id = %work.deployment.id, why, "cannot check Functions");
+                (vec![format!("Warning: the Functions could not be tried out: {why}")], true)
+            }
+        };
+        // Functions may say what they know, and that is not for the log.
+        let masker = Masker::new(secrets_of(&work.deployment));
+        (lines.iter().map(|line| line_now(&masker.line(line))).collect(), is_good)
+    }
+}
+
+fn key_of(deployment: &Deployment) -> Option<DeploymentKey> {
+    let short = ShortId::parse(deployment.id.short())?;
+    Some(DeploymentKey { project: deployment.project_name.clone(), deployment: short })
+}
+
+/// What is wrong, in full, and then once more in a line: the last one is all that wrangler shows (Pages API, "After the
+/// deployment POST").
+fn refusal(mut lines: Vec<String>) -> Vec<String> {
+    let what = if lines.is_empty() { String::new() } else { lines.remove(0) };
+    let first = lines.first().map_or("", |line| line.trim());
+    let summary = format!("Error: {what} {first}").trim_end().to_owned();
+    lines.push(summary);
+    lines
+}
+
+fn secrets_of(deployment: &Deployment) -> impl Iterator<Item = &str> {
+    deployment.config.env_vars.values().filter_map(|variable| match variable {
+        EnvVar::Secret(secret) => Some(secret.expose().as_str()),
+        EnvVar::Plain(_) => None,
+    })
 }
 
 /// Ends a deployment that we failed to take live too often.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`Deployer::run`].
 pub(crate) async fn give_up(store: &Store, lease: &Lease) -> Result<(), StoreError> {
     let work = store.work(lease).await?;
     let line = "Error: the server could not finish this deployment; its operator finds the reason in the server's log.";
@@ -56,12 +123,6 @@ fn report(work: &Work) -> Vec<LogLine> {
     let Some((_, document)) = &work.content else { return Vec::new() };
     let mut lines = vec![line_now(&format!("Deploying {} assets.", document.manifest.len()))];
     lines.extend(rules(document).iter().map(|text| line_now(text)));
-    if document.worker.is_some() {
-        lines.push(line_now(
-            "Warning: this deployment has a Worker, and this server does not run Functions yet. Requests \
-             that are routed to it are answered with status 501; assets are served.",
-        ));
-    }
     lines
 }
 

@@ -31,6 +31,7 @@ use crate::ingest::{SiteLimits, blocking, ingest};
 use crate::log_sink::LogSink;
 use crate::mask::{Masker, SECRET_BYTES_MIN};
 use crate::workspace::WorkDirs;
+use deploy::Deployer;
 
 /// The URL of a deployment, for `CF_PAGES_URL`.
 pub type UrlOf = Arc<dyn Fn(&ProjectName, &DeploymentId) -> String + Send + Sync>;
@@ -105,6 +106,7 @@ impl StageError {
 pub(crate) struct Builds {
     pub(crate) store: Store,
     pub(crate) wake: Wake,
+    pub(crate) deployer: Deployer,
     pub(crate) options: BuildOptions,
     pub(crate) caches: BuildCaches,
     pub(crate) host_tools: HostTools,
@@ -131,9 +133,16 @@ impl Context<'_> {
 }
 
 impl Builds {
-    pub(crate) fn new(store: Store, wake: Wake, options: BuildOptions) -> Self {
+    pub(crate) fn new(deployer: Deployer, wake: Wake, options: BuildOptions) -> Self {
         let caches = BuildCaches::new(options.cache_dir.clone());
-        Self { store, wake, options, caches, host_tools: HostTools::default() }
+        Self {
+            store: deployer.store.clone(),
+            wake,
+            deployer,
+            options,
+            caches,
+            host_tools: HostTools::default(),
+        }
     }
 
     /// Takes a build to its end.
@@ -144,7 +153,7 @@ impl Builds {
         let work = self.store.work(lease).await?;
         if work.content.is_some() {
             // An earlier attempt has built it.
-            return Ok(deploy::run(&self.store, lease).await?);
+            return Ok(self.deployer.run(lease).await?);
         }
         let root = self.options.work_dir.join(lease.deployment_id().as_str());
         let made = blocking(move || WorkDirs::make(root)).await;
@@ -173,7 +182,7 @@ impl Builds {
         match outcome {
             Ok(Outcome::Done(built)) => {
                 log.close().await?;
-                deploy::run(&self.store, lease).await?;
+                self.deployer.run(lease).await?;
                 // Nobody shall wait for the site until we have tidied up.
                 self.wake.edge();
                 built.keep().await;

@@ -205,8 +205,8 @@ impl House {
     /// The text of an asset of what is live.
     pub(crate) async fn served(&self, path: &str) -> Option<String> {
         let update = self.world.store.routing_since(0).await.unwrap();
-        let site = update.projects.into_iter().find_map(|(_, routes)| routes?.production)?;
-        let document = self.world.store.load_site(&site).await.unwrap();
+        let live = update.projects.into_iter().find_map(|(_, routes)| routes?.production)?;
+        let document = self.world.store.load_site(&live.site).await.unwrap();
         let asset = document.manifest.iter().find(|(known, _)| known.as_str() == path)?.1.clone();
         Some(String::from_utf8(self.world.store.blobs().read(&asset.blob).await.unwrap().to_vec()).unwrap())
     }

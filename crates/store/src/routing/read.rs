@@ -7,7 +7,7 @@ use offprint_model::asset::BlobHash;
 use offprint_model::name::{AliasLabel, Hostname, ProjectName};
 use offprint_model::time::Timestamp;
 
-use super::{Predecessor, ProjectRoutes};
+use super::{Predecessor, ProjectRoutes, RoutedDeployment};
 use crate::crypt::unhex;
 use crate::db::{Rows, Tx, values};
 use crate::error::{Result, StoreError};
@@ -61,13 +61,13 @@ impl Chunk {
         for line in production.lines() {
             let mut words = Words::of(line);
             let routes = self.routes(&mut words)?;
-            routes.production = Some(words.site()?);
+            routes.production = Some(words.routed()?);
         }
         for line in branches.lines() {
             let mut words = Words::of(line);
             let routes = self.routes(&mut words)?;
-            let site = words.site()?;
-            routes.branches.push((AliasLabel::stored(words.last()?), site));
+            let routed = words.routed()?;
+            routes.branches.push((AliasLabel::stored(words.last()?), routed));
         }
         for line in domains.lines() {
             let mut words = Words::of(line);
@@ -90,10 +90,9 @@ impl Chunk {
                 after = (again.number()?, again.number()?);
                 count += 1;
                 let routes = self.routes(&mut words)?;
-                let short = words.number()?;
-                let short = u32::try_from(short).map_err(|_| damaged(line))?;
+                let short = words.short_id()?;
                 let site = if line.ends_with('-') { None } else { Some(words.site()?) };
-                routes.deployments.push((ShortId(short), site));
+                routes.deployments.push((short, site));
             }
             if count < DEPLOYMENTS_A_CHUNK {
                 return Ok(());
@@ -147,10 +146,9 @@ fn predecessor_of(line: &str) -> Result<Predecessor> {
     for _ in 0..3 {
         words.next()?;
     }
-    let deployment = u32::try_from(words.number()?).map_err(|_| damaged(line))?;
     Ok(Predecessor {
         label: (!label.is_empty()).then(|| AliasLabel::stored(&label)),
-        deployment: ShortId(deployment),
+        deployment: words.short_id()?,
         site: words.site()?,
         retired: Timestamp::from_micros(words.number()?),
     })
@@ -181,6 +179,15 @@ impl<'a> Words<'a> {
 
     fn number(&mut self) -> Result<i64> {
         self.next()?.parse().map_err(|_| damaged(self.line))
+    }
+
+    fn short_id(&mut self) -> Result<ShortId> {
+        let number = self.number()?;
+        u32::try_from(number).map(ShortId).map_err(|_| damaged(self.line))
+    }
+
+    fn routed(&mut self) -> Result<RoutedDeployment> {
+        Ok(RoutedDeployment { deployment: self.short_id()?, site: self.site()? })
     }
 
     fn site(&mut self) -> Result<SiteHash> {

@@ -91,7 +91,7 @@ async fn a_store_of_version_1_means_the_same_and_goes_on() {
     let after = routes().await;
     let known: Vec<_> = after.predecessors.iter().map(|old| old.deployment.to_string()).collect();
     assert_eq!(known, [second.short()]);
-    assert_eq!(Some(after.predecessors[0].site), before.production);
+    assert_eq!(Some(after.predecessors[0].site), before.production.map(|live| live.site));
     world.store.rollback(&project, first).await.unwrap();
     assert_eq!(world.store.deployment(&project, preview).await.unwrap().aliases.len(), 1);
     world.assert_sound().await;

@@ -60,7 +60,14 @@ async fn a_table_kept_up_to_date_equals_one_read_afresh() {
     assert_eq!(projects["a"].deployments.len(), 2);
     world.deploy(&a, "main", &[("/a.html", "3")]).await;
     world.store.rollback(&a, &first.id).await.unwrap();
-    assert_eq!(step().await.0, 2);
+    let (revisions, projects) = step().await;
+    assert_eq!(revisions, 2);
+    let live = projects["a"].production.unwrap();
+    assert_eq!(live.deployment.to_string(), first.id.short());
+    assert!(
+        projects["a"].deployments.contains(&(live.deployment, Some(live.site))),
+        "one changes with the other"
+    );
     world.store.remove_domain(&a, &host).await.unwrap();
     world.store.delete_project(&b).await.unwrap();
     let (_, projects) = step().await;
@@ -91,9 +98,9 @@ async fn a_read_while_deployments_come_and_go_is_whole() {
         for _ in 0..200 {
             table.refresh(&store).await;
             if let Some(routes) = table.projects.get("a") {
-                let site = routes.production;
-                let own = |(_, served): &(_, _)| *served == site;
-                assert!(site.is_none() || routes.deployments.iter().any(own), "half of an activation");
+                let Some(live) = routes.production else { continue };
+                let own = (live.deployment, Some(live.site));
+                assert!(routes.deployments.contains(&own), "half of an activation");
             }
         }
     });

@@ -1,7 +1,6 @@
 //! One request and its answer.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,7 +16,7 @@ use http_body::Body;
 use super::upload::Upload;
 use super::{date, early_hints};
 use crate::server::body::ServerBody;
-use crate::server::doors::Doors;
+use crate::server::doors::{Doors, Peer};
 
 /// Headers that speak of an HTTP/1 connection and must not be sent here (RFC 9113, 8.2.2).
 const OF_A_CONNECTION: [HeaderName; 6] = [
@@ -32,14 +31,14 @@ const OF_A_CONNECTION: [HeaderName; 6] = [
 /// Answers a request, unless the client takes it back first.
 pub(super) async fn answer(
     doors: Arc<Doors>,
-    remote: SocketAddr,
+    peer: Peer,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     early_hints: bool,
 ) {
     let is_head = request.method() == Method::HEAD;
     let wants_hints = early_hints && early_hints::are_wanted(&request);
-    let mut answer = pin!(doors.answer(request.map(Upload::new), remote));
+    let mut answer = pin!(doors.answer(request.map(Upload::new), peer));
     let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
         Poll::Ready(response) => Poll::Ready(Some(response)),
         Poll::Pending => respond.poll_reset(cx).map(|_| None),

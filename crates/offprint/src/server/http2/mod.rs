@@ -13,7 +13,6 @@ mod pulse;
 mod upload;
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -28,7 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::body::BoxError;
-use super::doors::Doors;
+use super::doors::{Doors, Peer};
 use super::listener::IDLE_TIMEOUT;
 use super::stop::Stop;
 use cork::Cork;
@@ -75,7 +74,7 @@ impl Http2 {
     pub(super) async fn serve<S>(
         &self,
         stream: S,
-        remote: SocketAddr,
+        peer: Peer,
         doors: Arc<Doors>,
         stop: &Stop,
     ) -> Result<(), BoxError>
@@ -91,7 +90,7 @@ impl Http2 {
         cork.hold_back();
         let mut pulse = Pulse::new(connection.ping_pong(), IDLE_TIMEOUT);
         let mut answering = Answering::new(|request, respond| {
-            exchange::answer(Arc::clone(&doors), remote, request, respond, self.early_hints)
+            exchange::answer(Arc::clone(&doors), peer, request, respond, self.early_hints)
         });
         let (mut ear, mut told, mut is_leaving) = (stop.ear(), pin!(stop.told()), false);
         let ended = poll_fn(|cx| {

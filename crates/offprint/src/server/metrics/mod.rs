@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use offprint_edge::CacheOutcome;
+use offprint_functions::RuntimeCounts;
 use offprint_model::time::Timestamp;
 
 use histogram::Histogram;
@@ -27,24 +28,27 @@ pub(crate) enum Surface {
     Site,
     /// The server itself: the APIs, health, the front page.
     Platform,
+    /// A site's Worker, or what stood in for it.
+    Function,
 }
 
 impl Surface {
-    const ALL: [Self; 2] = [Self::Site, Self::Platform];
+    const ALL: [Self; 3] = [Self::Site, Self::Platform, Self::Function];
 
     /// In logs and metrics.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Site => "site",
             Self::Platform => "platform",
+            Self::Function => "function",
         }
     }
 }
 
 /// The codes that have series of their own; all others share one.
-const STATUSES: [u16; 29] = [
+const STATUSES: [u16; 31] = [
     101, 200, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413,
-    415, 416, 422, 429, 500, 501, 502, 503,
+    415, 416, 422, 426, 429, 500, 501, 502, 503, 504,
 ];
 const OTHER_STATUS: usize = STATUSES.len();
 
@@ -122,8 +126,14 @@ impl Metrics {
         self.log_lines_dropped.load(Ordering::Relaxed)
     }
 
-    /// Everything in the text format of Prometheus. The time of the start is of the process.
-    pub(crate) fn text(&self, started: Timestamp) -> String {
+    /// Everything in the text format of Prometheus, with the processes of Functions that there are and what became of
+    /// others. The time of the start is of this process.
+    pub(crate) fn text(
+        &self,
+        function_processes: usize,
+        functions: RuntimeCounts,
+        started: Timestamp,
+    ) -> String {
         let mut text = Text::default();
         self.write_requests(&mut text);
         text.family("offprint_http_response_body_bytes_total", "counter", "Bytes of bodies that were sent.");
@@ -155,6 +165,7 @@ impl Metrics {
             text.family(name, kind, help);
             text.sample("", &[], value);
         }
+        write_functions(&mut text, function_processes, functions);
         write_process(&mut text, started);
         text.finish()
     }
@@ -190,6 +201,22 @@ impl Metrics {
 
 fn count(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
+}
+
+fn write_functions(text: &mut Text, processes: usize, counts: RuntimeCounts) {
+    text.family("offprint_function_processes", "gauge", "Processes of Functions that live now.");
+    text.sample("", &[], processes);
+    text.family("offprint_function_starts_total", "counter", "Processes of Functions that came to run.");
+    text.sample("", &[], counts.starts);
+    text.family("offprint_function_failures_total", "counter", "Processes of Functions that failed.");
+    for (kind, count) in [
+        ("start", counts.failed_starts),
+        ("crash", counts.crashes),
+        ("memory", counts.out_of_memory),
+        ("compute", counts.spinning),
+    ] {
+        text.sample("", &[("kind", kind)], count);
+    }
 }
 
 /// Names as in every Prometheus client.

@@ -1,7 +1,8 @@
 use super::*;
 
 fn text(metrics: &Metrics) -> String {
-    metrics.text(Timestamp::from_micros(1_748_781_296_500_000))
+    let functions = RuntimeCounts { starts: 5, crashes: 2, ..RuntimeCounts::default() };
+    metrics.text(3, functions, Timestamp::from_micros(1_748_781_296_500_000))
 }
 
 #[test]
@@ -28,6 +29,9 @@ fn only_series_that_something_happened_in_are_written() {
         r#"offprint_http_response_body_bytes_total{surface="site"} 42"#,
         r#"offprint_http_response_body_bytes_total{surface="platform"} 0"#,
         "offprint_connections_accepted_total 2",
+        "offprint_function_processes 3",
+        "offprint_function_starts_total 5",
+        r#"offprint_function_failures_total{kind="crash"} 2"#,
         "offprint_connections_open 1",
         "process_start_time_seconds 1748781296.5",
     ] {
