@@ -109,7 +109,7 @@ async fn requests_are_counted_by_who_answered_how() {
 #[tokio::test]
 async fn no_client_makes_a_series() {
     let server = server_with_site().await;
-    let allowed: BTreeSet<&str> = ["surface", "status", "cache", "le", "version"].into();
+    let allowed: BTreeSet<&str> = ["surface", "status", "cache", "kind", "le", "version"].into();
     for n in 0..50 {
         server.site(&format!("host{n}.pages.localhost"), &format!("/path{n}?query{n}")).await;
         server.site(HOST, &format!("/path{n}")).await;

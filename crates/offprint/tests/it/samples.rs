@@ -81,10 +81,13 @@ async fn captured_workers_with_routes_leave_the_rest_static() {
     }
 }
 
-/// Without a `_routes.json` every request is the worker's.
+/// Without a `_routes.json` every request is the worker's, and nothing else is served where the project wants it so.
 #[tokio::test]
 async fn captured_workers_without_routes_get_every_request() {
     let (server, api) = server_with_assets().await;
+    let closed = serde_json::json!({ "fail_open": false });
+    let configs = serde_json::json!({ "deployment_configs": { "production": closed, "preview": closed } });
+    api.patch(&project("demo", "")).json(&configs).ok().await;
     for name in ["worker-js-directory", "worker-js-directory@4.86.0", "worker-js-directory-no-bundle"] {
         let deployment = replay(&api, name).await;
         let url = deployment["url"].as_str().unwrap();

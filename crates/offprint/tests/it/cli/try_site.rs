@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use super::{HOST, Running, Shell, get};
-use crate::support::host_of;
+use crate::support::{Peers, host_of};
 
 const SITE: &str = "demo/index.html";
 
@@ -100,6 +100,28 @@ async fn try_on_the_working_directory_does_not_publish_its_own_store() {
         }
         running.stop().await;
     }
+}
+
+#[tokio::test]
+async fn try_runs_the_worker_of_a_folder() {
+    let Some(peers) = Peers::find() else { return };
+    let shell = Shell::new().with("OFFPRINT_WORKERD", peers.workerd().to_str().unwrap());
+    shell.home.write(SITE, "hello");
+    shell.home.write("demo/_worker.js", "export default { fetch: () => new Response('from the worker') }");
+    let (mut running, origin) = try_demo(&shell, "127.0.0.1:0").await;
+    assert_eq!(get(&origin, HOST, "/").await, (200, b"from the worker".to_vec()));
+    running.stop().await;
+    // What is to be compiled is wrangler's, and said to be.
+    shell.home.write("other/index.html", "hello");
+    shell.home.write("other/functions/hello.js", "export const onRequest = () => new Response('no')");
+    let mut running = shell.start(&["try", "other", "--listen", "127.0.0.1:0"]);
+    running.line_with("Serving until Ctrl-C").await;
+    assert!(
+        running.err().contains("functions/ is left out") && running.err().contains("wrangler"),
+        "{}",
+        running.err()
+    );
+    running.stop().await;
 }
 
 #[tokio::test]

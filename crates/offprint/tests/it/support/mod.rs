@@ -10,6 +10,7 @@ mod push;
 mod recorder;
 mod server;
 mod site;
+mod socket;
 mod wrangler;
 
 pub(crate) use api::{Answer, Api, Call, project, projects};
@@ -22,6 +23,7 @@ pub(crate) use push::Webhook;
 pub(crate) use recorder::{Recorded, Recorder};
 pub(crate) use server::{ACCOUNT, TOKEN, TestServer, client, fixture, host_of};
 pub(crate) use site::{Site, asset_key, base64, upload, upload_body, upload_token, went_live};
+pub(crate) use socket::Socket;
 pub(crate) use wrangler::{Release, Wrangler};
 
 use std::sync::{Arc, Mutex};

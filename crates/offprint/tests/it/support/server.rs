@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::api::{Api, Credentials};
 use super::site::{EDGE_PAUSE, EDGE_TRIES};
-use super::{Recorder, Violations};
+use super::{Peers, Recorder, Violations};
 
 /// The account that the server is started with; also the one in the captured samples.
 pub(crate) const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
@@ -48,6 +48,18 @@ impl TestServer {
         Self::spawn(directory, settings, Violations::default())
     }
 
+    /// A server that runs Functions, or `None` where workerd is not installed.
+    pub(crate) async fn with_functions(settings: &[(&str, &str)]) -> Option<Self> {
+        let workerd = Peers::find()?.workerd().to_str().unwrap().to_owned();
+        let functions = [("OFFPRINT_FUNCTIONS", "workerd"), ("OFFPRINT_WORKERD", &workerd)];
+        Some(Self::start_with(&[&functions, settings].concat()).await)
+    }
+
+    /// The id of the server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the server without warning and starts another on the same data.
     pub(crate) fn crash_and_restart(mut self) -> Self {
         self.kill();
@@ -58,11 +70,14 @@ impl TestServer {
     fn spawn(directory: TempDir, settings: Vec<(String, String)>, violations: Violations) -> Self {
         let log = File::options().create(true).append(true).open(log_path(directory.path())).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_offprint"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--domain", "pages.localhost", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(directory.path().join("data"))
             .current_dir(directory.path())
             .env("OFFPRINT_ACCOUNT_ID", ACCOUNT)
             .env("OFFPRINT_BOOTSTRAP_TOKEN", TOKEN)
+            .env("OFFPRINT_DOMAIN", "pages.localhost")
+            // Whether there is a workerd on this machine shall make no difference.
+            .env("OFFPRINT_FUNCTIONS", "off")
             .envs(settings.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

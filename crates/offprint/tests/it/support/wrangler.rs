@@ -87,7 +87,7 @@ impl Wrangler {
     }
 
     /// The environment is empty but for what is said here, so nothing about the machine diverts wrangler.
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let home = self.directory.path();
         let mut command = Command::new(&self.node);
         command.arg(&self.script).env_clear().current_dir(home);

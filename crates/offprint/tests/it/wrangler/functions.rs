@@ -1,5 +1,5 @@
-//! `wrangler pages deploy` of projects with Functions or a configuration file: what is uploaded is kept,
-//! and until Functions run a request for one says so.
+//! `wrangler pages deploy` of projects with Functions or a configuration file: what is uploaded is kept, and where no
+//! Functions run a request for one says so. (How they run is tested below `functions`.)
 
 use serde_json::Value;
 
