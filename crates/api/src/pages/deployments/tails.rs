@@ -20,7 +20,7 @@ pub(crate) async fn start(
     PathId(id): PathId,
     SmallBody(body): SmallBody,
 ) -> Result<Done> {
-    tail::check_request(&body)?;
+    tail::read_filters(&body)?;
     let deployment = ctx.store.deployment(&caller.scope, &id).await.map_err(not_found_is_no_worker)?;
     if deployment.uses_functions {
         let why = "This server does not run Functions yet, so there are no logs to follow.";
