@@ -7,6 +7,7 @@ mod config;
 mod domain;
 mod gc;
 mod logging;
+mod runtime;
 mod sandbox_helper;
 mod server;
 mod try_site;
@@ -38,6 +39,9 @@ enum Command {
     Domain(domain::DomainCommand),
     /// Collect blobs that nothing uses; may run beside a server
     Gc(gc::GcArgs),
+    /// The programs that run and compile Functions
+    #[command(subcommand)]
+    Runtime(runtime::RuntimeCommand),
     #[command(flatten)]
     Client(cli::ClientCommand),
 }
@@ -74,6 +78,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Config(ConfigCommand::Check(flags)) => config::check(flags),
         Command::Domain(command) => domain::run(command).await,
         Command::Gc(args) => gc::run(args).await,
+        Command::Runtime(command) => runtime::run(command).await,
         Command::Client(command) => command.run().await,
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct BuildSettings {
     pub(crate) allow: AllowList,
     /// Absolute paths of directories that exist.
     pub(crate) tools: Vec<PathBuf>,
+    /// See [`ServeFlags::wrangler`].
+    pub(crate) wrangler: Option<PathBuf>,
     /// The absolute path of a directory that exists; `None`: no repository of this machine is built.
     pub(crate) local_repositories: Option<PathBuf>,
     /// `None`: nothing is polled.
@@ -64,6 +66,7 @@ impl BuildSettings {
             },
             allow: allow.parse().with_context(|| format!("build-allow: '{allow}'"))?,
             tools: tools.map(|path| directory("build-tools", path)).collect::<Result<_, _>>()?,
+            wrangler: flags.wrangler.clone(),
             local_repositories: flags
                 .local_repositories
                 .as_deref()

@@ -7,9 +7,11 @@ mod builds;
 pub(crate) mod checked;
 mod functions;
 pub(crate) mod raw;
+mod tools;
 
 pub(crate) use checked::ServeConfig;
 pub(crate) use raw::{ServeFlags, StoreFlags};
+pub(crate) use tools::tools;
 
 use crate::cli::output;
 

@@ -156,6 +156,11 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "OFFPRINT_BUILD_TOOLS", value_name = "DIR", value_delimiter = ':')]
     pub(crate) build_tools: Option<Vec<PathBuf>>,
 
+    /// wrangler, which compiles Functions in builds: the directory of its package, or its script
+    /// [default: the one in the server's own folder of tools, else the one on the PATH]
+    #[arg(long, env = "OFFPRINT_WRANGLER", value_name = "PATH")]
+    pub(crate) wrangler: Option<PathBuf>,
+
     /// Repositories below this directory of the server's machine may be built [default: none]
     #[arg(long, env = "OFFPRINT_LOCAL_REPOSITORIES", value_name = "DIR")]
     pub(crate) local_repositories: Option<PathBuf>,
@@ -298,6 +303,7 @@ impl ServeFlags {
             build_disk: self.build_disk.or(file.build_disk),
             build_allow: self.build_allow.or(file.build_allow),
             build_tools: self.build_tools.or(file.build_tools),
+            wrangler: self.wrangler.or(file.wrangler),
             local_repositories: self.local_repositories.or(file.local_repositories),
             poll_interval: self.poll_interval.or(file.poll_interval),
             functions: self.functions.or(file.functions),
