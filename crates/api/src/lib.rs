@@ -18,4 +18,4 @@ mod routes;
 mod state;
 
 pub use routes::router;
-pub use state::{ApiState, DomainCheck, Limits};
+pub use state::{ApiState, ClientAddress, DomainCheck, Limits};

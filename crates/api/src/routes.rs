@@ -13,7 +13,7 @@ use tower::service_fn;
 use crate::account::{accounts, memberships, tokens, user};
 use crate::error::ApiError;
 use crate::front;
-use crate::pages::{assets, deploy_hooks, deployments, domains, projects, webhooks};
+use crate::pages::{assets, deploy_hooks, deployments, domains, projects, tails, webhooks};
 use crate::state::{ApiState, Context, Ctx};
 
 /// Everything below `/client/v4`. The router has no fallback, so it can be merged into another.
@@ -37,10 +37,12 @@ fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
     let mut table = account_table();
     table.extend(project_table());
     table.extend(source_table());
+    table.extend(functions_table());
     table.extend([
         ("/pages/assets/check-missing", post(assets::check_missing::handle)),
         ("/pages/assets/upload", post(assets::upload::handle)),
         ("/pages/assets/upsert-hashes", post(assets::upsert_hashes::handle)),
+        ("/pages/tails/{secret}", get(tails::handle)),
         ("/pages/webhooks/deploy_hooks/{hook_id}", post(webhooks::deploy_hooks::handle)),
         ("/pages/webhooks/git/{project_id}", post(webhooks::git::handle)),
     ]);
@@ -151,6 +153,14 @@ fn source_table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
             post(projects::pull_requests::approve),
         ),
     ]
+}
+
+/// Extensions for what Functions leave behind.
+fn functions_table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
+    vec![(
+        "/accounts/{account_id}/pages/projects/{project_name}/deployments/{deployment_id}/exceptions",
+        get(deployments::exceptions::handle),
+    )]
 }
 
 async fn no_route(uri: Uri) -> ApiError {

@@ -1,7 +1,9 @@
 //! What the APIs work with.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use offprint_functions::Tails;
 use offprint_store::{Store, Wake};
 use offprint_wire::error_code::ErrorCode;
 use offprint_wire::urls::SiteUrls;
@@ -29,9 +31,15 @@ pub struct ApiState {
     pub domain_check: DomainCheck,
     /// Whether there is somebody who builds from git.
     pub builds: bool,
+    /// What Functions say.
+    pub tails: Tails,
     /// When the server is about to stop: answers that have no end of their own then end.
     pub stop: CancellationToken,
 }
+
+/// The address of whoever asks, as an extension of his request. The binary knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
 
 /// Who decides whether a custom domain answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +101,7 @@ pub(crate) struct Context {
     pub(crate) public_url: String,
     pub(crate) domain_check: DomainCheck,
     pub(crate) builds: bool,
+    pub(crate) tails: Tails,
     pub(crate) stop: CancellationToken,
     pub(crate) upload_tokens: UploadTokens,
     pub(crate) memory: MemoryBudget,
@@ -117,6 +126,7 @@ impl Context {
             public_url: state.public_url,
             domain_check: state.domain_check,
             builds: state.builds,
+            tails: state.tails,
             stop: state.stop,
         })
     }

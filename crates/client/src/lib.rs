@@ -3,12 +3,13 @@
 //! Knows nothing of the server: it speaks the Cloudflare Pages v4 API to whoever answers it. In reading order:
 //! [`error`] says what can go wrong and what to do next, [`retry`] when a call is made again, [`types`] what
 //! the API answers, [`PagesApi`] and [`PagesClient`] are the calls, [`follow`] reads a log while it is written,
-//! and [`deploy`] is the engine that brings a folder live.
+//! [`tail`] what Functions say while they run, and [`deploy`] is the engine that brings a folder live.
 
 pub mod deploy;
 pub mod error;
 pub mod follow;
 pub mod retry;
+pub mod tail;
 pub mod types;
 
 mod api;

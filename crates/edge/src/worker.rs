@@ -49,13 +49,11 @@ impl Edge {
         mut request: Request<Body>,
     ) -> Served {
         let WorkerTurn { key, scheme } = turn;
-        let seen = if self.0.trust_proxy {
-            take_forwarded_for(request.headers_mut())
-        } else {
+        if !self.0.trust_proxy {
             drop_claims(request.headers_mut());
-            None
-        };
-        let visitor = Visitor { address: Some(seen.unwrap_or(remote)), scheme, tls };
+        }
+        let address = self.client_address(request.headers_mut(), remote);
+        let visitor = Visitor { address: Some(address), scheme, tls };
         let declined = match self.0.functions.answer(key.clone(), visitor, request).await {
             Ok(answer) => return of_worker(answer),
             Err(declined) => *declined,
@@ -69,6 +67,12 @@ impl Edge {
             }
         }
         of_worker(declined.response)
+    }
+
+    /// The address of whoever sent a request over a connection from `remote`. What a trusted proxy says of it is taken
+    /// out of the headers.
+    pub fn client_address(&self, headers: &mut HeaderMap, remote: IpAddr) -> IpAddr {
+        self.0.trust_proxy.then(|| take_forwarded_for(headers)).flatten().unwrap_or(remote)
     }
 
     /// Answers what Workers ask of their deployments' assets. It does not keep the edge alive.

@@ -1,7 +1,9 @@
 //! Tails: live logs of Functions, the filters that they are asked for with, and the events that they carry.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::json::{Node, Read};
 use crate::time::Time;
@@ -64,6 +66,27 @@ pub fn read_list(list: &Node<'_>) -> Read<Vec<Filter>> {
         }
     }
     Ok(filters)
+}
+
+/// The body of a request for a tail with these filters.
+pub fn filters_body(filters: &[Filter]) -> Value {
+    json!({ "filters": filters.iter().map(Filter::to_json).collect::<Vec<_>>() })
+}
+
+impl Filter {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::SamplingRate(rate) => json!({ "sampling_rate": rate }),
+            Self::Outcome(outcomes) => json!({ "outcome": outcomes }),
+            Self::Method(methods) => json!({ "method": methods }),
+            Self::Header { name, contains: None } => json!({ "header": { "key": name } }),
+            Self::Header { name, contains: Some(text) } => {
+                json!({ "header": { "key": name, "query": text } })
+            }
+            Self::ClientIp(addresses) => json!({ "client_ip": addresses }),
+            Self::Query(text) => json!({ "query": text }),
+        }
+    }
 }
 
 /// A filter of a kind that we do not know is refused: left out, it would show what nobody asked for.
@@ -129,6 +152,13 @@ pub struct Exception {
     pub timestamp: i64,
 }
 
+impl Exception {
+    /// What it says, as a text.
+    pub fn message_text(&self) -> Cow<'_, str> {
+        text_of(&self.message)
+    }
+}
+
 /// What one call of the console wrote.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -141,13 +171,35 @@ pub struct Log {
     pub timestamp: i64,
 }
 
+impl Log {
+    /// The arguments as the console shows them: in one line.
+    pub fn line(&self) -> String {
+        let mut line = String::new();
+        for (n, argument) in self.message.iter().enumerate() {
+            if n > 0 {
+                line.push(' ');
+            }
+            line.push_str(&text_of(argument));
+        }
+        line
+    }
+}
+
+/// A text as it is, everything else as JSON.
+fn text_of(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
 impl TailEvent {
     /// An event that is no call, but a word to whoever watches: `kind` is `overload` or `overload-stop`.
     pub fn notice(kind: &str, message: &str, event_timestamp: i64) -> Self {
         Self {
             outcome: "ok".to_owned(),
             event_timestamp,
-            event: serde_json::json!({ "type": kind, "message": message }),
+            event: json!({ "type": kind, "message": message }),
             ..Self::default()
         }
     }
@@ -155,6 +207,16 @@ impl TailEvent {
     /// Whether the Function failed. A client that went away is no failure of it.
     pub fn has_failed(&self) -> bool {
         !self.exceptions.is_empty() || !matches!(self.outcome.as_str(), "ok" | "canceled")
+    }
+
+    /// Whether what was thrown or logged has this text in it.
+    pub fn mentions(&self, text: &str) -> bool {
+        let thrown = self.exceptions.iter().any(|exception| {
+            exception.name.contains(text)
+                || exception.message_text().contains(text)
+                || exception.stack.as_ref().is_some_and(|stack| stack.contains(text))
+        });
+        thrown || self.logs.iter().any(|log| log.line().contains(text))
     }
 
     /// The method of the request that called the Function.
@@ -201,6 +263,8 @@ mod tests {
                 Filter::Query("text".into()),
             ]
         );
+        let sent = filters_body(&read_filters(body).unwrap()).to_string();
+        assert_eq!(read_filters(sent.as_bytes()), read_filters(body), "what we send is what we read");
         for nothing in [&b""[..], b"{}", br#"{"filters":null}"#, br#"{"filters":[]}"#] {
             assert_eq!(read_filters(nothing), Ok(Vec::new()));
         }

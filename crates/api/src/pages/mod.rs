@@ -5,4 +5,5 @@ pub(crate) mod deploy_hooks;
 pub(crate) mod deployments;
 pub(crate) mod domains;
 pub(crate) mod projects;
+pub(crate) mod tails;
 pub(crate) mod webhooks;

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use offprint_api::{ApiState, DomainCheck, Limits};
+use offprint_functions::Tails;
 use offprint_model::id::{AccountId, DeploymentId};
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageEnd, StageName};
@@ -28,6 +29,7 @@ pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) wake: Wake,
     pub(crate) stop: CancellationToken,
+    pub(crate) tails: Tails,
     read_token: String,
     _data: tempfile::TempDir,
 }
@@ -70,7 +72,7 @@ impl Api {
         let (_, read) = store.create_token(&scope, "read", Permission::Read, None).await.unwrap();
         let wake = Wake::default();
         let urls = SiteUrls { scheme: "http".into(), domain: "pages.localhost".into(), port: Some(8788) };
-        let stop = CancellationToken::new();
+        let (stop, tails) = (CancellationToken::new(), Tails::default());
         let state = ApiState {
             store: store.clone(),
             wake: wake.clone(),
@@ -79,6 +81,7 @@ impl Api {
             public_url: "http://localhost:8788".into(),
             domain_check: DomainCheck::Resolve,
             builds,
+            tails: tails.clone(),
             stop: stop.clone(),
         };
         Self {
@@ -86,6 +89,7 @@ impl Api {
             store,
             wake,
             stop,
+            tails,
             read_token: read.expose().clone(),
             _data: data,
         }
@@ -106,6 +110,11 @@ impl Api {
     /// The header of [`Api::reader`].
     pub(crate) fn read_authorization(&self) -> String {
         format!("Bearer {}", self.read_token)
+    }
+
+    /// The header of [`Api::writer`].
+    pub(crate) fn write_authorization(&self) -> String {
+        format!("Bearer {WRITE_TOKEN}")
     }
 
     pub(crate) fn reader(&self) -> Client<'_> {

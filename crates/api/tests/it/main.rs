@@ -18,5 +18,6 @@ mod log_stream;
 mod projects;
 mod pull_requests;
 mod source;
+mod tails;
 mod tokens;
 mod webhooks;

@@ -1,6 +1,7 @@
 //! Deployments.
 
 use bytes::Bytes;
+use offprint_wire::tail::{Filter, Tail, TailEvent, filters_body};
 use reqwest::Method;
 
 use super::PagesClient;
@@ -188,6 +189,40 @@ impl PagesClient {
     pub async fn deployment_log(&self, project: &str, id: &str) -> Result<DeploymentLog, ClientError> {
         let path = self.path(&["pages", "projects", project, "deployments", id, "history", "logs"]);
         self.api.get(&path, &[("size", "10000000")]).await
+    }
+
+    /// The recent calls of a deployment's Functions that failed, newest first. An extension of the Pages API.
+    ///
+    /// # Errors
+    /// See [`crate::ErrorKind`].
+    pub async fn exceptions(
+        &self,
+        project: &str,
+        id: &str,
+        filters: &[Filter],
+        search: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<TailEvent>, ClientError> {
+        let path = self.path(&["pages", "projects", project, "deployments", id, "exceptions"]);
+        let (filters, limit) = (filters_body(filters)["filters"].to_string(), limit.to_string());
+        let mut query = vec![("filters", filters.as_str()), ("limit", &limit)];
+        query.extend(search.map(|text| ("search", text)));
+        self.api.get(&path, &query).await
+    }
+
+    pub(crate) async fn start_tail(
+        &self,
+        project: &str,
+        id: &str,
+        filters: &serde_json::Value,
+    ) -> Result<Tail, ClientError> {
+        let call = self.call(Method::POST, &["pages", "projects", project, "deployments", id, "tails"])?;
+        self.api.send(&call.json(filters)?).await
+    }
+
+    pub(crate) async fn end_tail(&self, project: &str, id: &str, tail: &str) -> Result<(), ClientError> {
+        let path = ["pages", "projects", project, "deployments", id, "tails", tail];
+        self.api.send_blind(&self.call(Method::DELETE, &path)?).await
     }
 
     /// Opens the log's stream behind the event `last_id`; `None` where the server has none. Anything else than a

@@ -39,6 +39,23 @@ impl ClientOptions {
     }
 }
 
+/// What calls to an address have in common.
+pub(crate) fn http_to(address: &Url) -> reqwest::ClientBuilder {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("offprint/", env!("CARGO_PKG_VERSION")))
+        // A redirect would drop the body or the token: better to say where it leads.
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10));
+    if address.scheme() == "http" {
+        // Reading the system's certificates takes longer than a whole deployment of nothing new.
+        builder = builder.tls_certs_only([]);
+    }
+    if is_loopback(address) {
+        builder = builder.no_proxy();
+    }
+    builder
+}
+
 /// An API, before an account is chosen.
 #[derive(Clone)]
 pub struct PagesApi {
@@ -64,20 +81,9 @@ impl PagesApi {
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
             return Err(refuse("the API's address begins with http:// or https://".into()));
         }
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("offprint/", env!("CARGO_PKG_VERSION")))
-            // A redirect would drop the body or the token: better to say where it leads.
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10));
-        if base.scheme() == "http" {
-            // Reading the system's certificates takes longer than a whole deployment of nothing new.
-            builder = builder.tls_certs_only([]);
-        }
-        if is_loopback(&base) {
-            builder = builder.no_proxy();
-        }
-        let http =
-            builder.build().map_err(|error| ClientError::transport(&options.base, &options.base, error))?;
+        let http = http_to(&base)
+            .build()
+            .map_err(|error| ClientError::transport(&options.base, &options.base, error))?;
         let (retry, on_retry) = (options.retry, options.on_retry);
         let transport = Arc::new(Transport { http, base, retry, on_retry, reached: false.into() });
         Ok(Self { transport, token: Arc::new(options.token) })

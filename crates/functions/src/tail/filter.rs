@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use offprint_wire::tail::{Filter, TailEvent};
-use serde_json::Value;
 
 /// The header by which a Function, too, learns where a request came from.
 const CLIENT_IP: &str = "cf-connecting-ip";
@@ -26,7 +25,7 @@ fn admits_one(filter: &Filter, event: &TailEvent) -> bool {
         Filter::ClientIp(addresses) => event
             .header(CLIENT_IP)
             .is_some_and(|address| addresses.iter().any(|wanted| is_same_address(wanted, address))),
-        Filter::Query(text) => event.logs.iter().any(|log| logged(&log.message).contains(text)),
+        Filter::Query(text) => event.logs.iter().any(|log| log.line().contains(text)),
     }
 }
 
@@ -39,25 +38,10 @@ fn is_same_address(one: &str, other: &str) -> bool {
     }
 }
 
-/// The arguments of one call of the console, as a line.
-fn logged(message: &[Value]) -> String {
-    let mut line = String::new();
-    for (n, argument) in message.iter().enumerate() {
-        if n > 0 {
-            line.push(' ');
-        }
-        match argument {
-            Value::String(text) => line.push_str(text),
-            other => line.push_str(&other.to_string()),
-        }
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn event() -> TailEvent {
         serde_json::from_value(json!({

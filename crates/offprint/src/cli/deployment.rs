@@ -9,7 +9,7 @@ use offprint_client::deploy::until_live;
 use offprint_client::types::Deployment;
 
 use super::args::ApiArgs;
-use super::{follow, output, progress, project, prompt};
+use super::{follow, output, progress, project, prompt, tail};
 
 /// How long `retry` waits for the new deployment to go live.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -101,6 +101,10 @@ pub(crate) enum DeploymentCommand {
         #[command(flatten)]
         which: DeploymentArgs,
     },
+    /// Watch what the Functions of a deployment say while they run
+    Tail(tail::TailArgs),
+    /// Show the recent calls of a deployment's Functions that failed
+    Exceptions(tail::ExceptionsArgs),
 }
 
 fn at_least_one() -> RangedU64ValueParser<usize> {
@@ -178,6 +182,8 @@ pub(crate) async fn run(command: DeploymentCommand) -> anyhow::Result<()> {
             Ok(())
         }
         DeploymentCommand::Logs { json, which, .. } => logs(which, json).await,
+        DeploymentCommand::Tail(args) => tail::tail(args).await,
+        DeploymentCommand::Exceptions(args) => tail::exceptions(args).await,
     }
 }
 
@@ -285,7 +291,7 @@ fn url_or_json(deployment: &Deployment, json: bool) -> anyhow::Result<()> {
 }
 
 /// The API takes full ids only; people have the beginning of one, or a URL.
-async fn find(which: DeploymentArgs) -> anyhow::Result<(PagesClient, String, String)> {
+pub(super) async fn find(which: DeploymentArgs) -> anyhow::Result<(PagesClient, String, String)> {
     let client = which.of.api.client().await?;
     let project = project::choose(&client, which.of.project).await?;
     let text = which.id.trim().to_owned();

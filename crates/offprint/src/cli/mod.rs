@@ -13,6 +13,7 @@ mod hook;
 mod project;
 mod prompt;
 mod source;
+mod tail;
 mod token;
 
 /// The commands that are clients of an API.

@@ -15,7 +15,7 @@ pub(crate) fn tools(config: &ServeConfig) -> Places {
     let path = env::var_os("PATH").unwrap_or_default();
     Places {
         folder: config.data.join(FOLDER),
-        workerd: None,
+        workerd: config.functions.workerd.clone(),
         wrangler: config.builds.wrangler.clone(),
         path: env::split_paths(&path).collect(),
     }

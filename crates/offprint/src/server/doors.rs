@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
+use offprint_api::ClientAddress;
 use offprint_edge::{CacheOutcome, Destination, Edge, Outcome, Served};
 use offprint_functions::TlsSession;
 use tower::ServiceExt;
@@ -79,7 +80,10 @@ impl Doors {
                 }
                 // Boxed, or every request for a site would carry the room for it around.
                 Destination::Platform => {
-                    let answer = self.platform.clone().oneshot(request.map(axum::body::Body::new));
+                    let mut request = request.map(axum::body::Body::new);
+                    let address = self.edge.client_address(request.headers_mut(), peer.remote.ip());
+                    request.extensions_mut().insert(ClientAddress(address));
+                    let answer = self.platform.clone().oneshot(request);
                     match Box::pin(AssertUnwindSafe(answer).catch_unwind()).await {
                         Ok(Ok(response)) => of_platform(response.map(Content::Platform)),
                         Ok(Err(never)) => match never {},

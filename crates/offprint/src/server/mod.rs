@@ -115,6 +115,7 @@ impl Server {
             public_url: public_url.to_string(),
             domain_check: config.domain_check,
             builds,
+            tails: functions.tails.clone(),
             stop: stop.clone(),
         }));
         let doors = Arc::new(Doors {

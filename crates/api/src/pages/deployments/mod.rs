@@ -4,6 +4,7 @@ mod build;
 pub(crate) mod cancel;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod exceptions;
 mod form;
 pub(crate) mod list;
 pub(crate) mod log_stream;

@@ -21,8 +21,8 @@ const TEXT_BYTES_MAX: usize = 2048;
 /// What lines need as a rule.
 const LINE_BYTES_USUAL: usize = 512;
 
-/// What is behind this in a path is a secret (Pages API, "Deploy hooks").
-const SECRET_AFTER: &str = "/deploy_hooks/";
+/// What is behind one of these in a path is a secret (Pages API, "Deploy hooks" and "tail").
+const SECRET_AFTER: [&str; 2] = ["/deploy_hooks/", "/pages/tails/"];
 
 /// A line in the making. It is put into the queue when this is dropped, with or without an answer: then the
 /// client has gone before there was one.
@@ -152,8 +152,9 @@ fn cut(text: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 fn without_secret(path: Cow<'_, str>) -> Cow<'_, str> {
-    match path.split_once(SECRET_AFTER) {
-        Some((before, _)) => Cow::Owned(format!("{before}{SECRET_AFTER}…")),
+    let found = SECRET_AFTER.iter().find_map(|after| Some((path.split_once(after)?.0, after)));
+    match found {
+        Some((before, after)) => Cow::Owned(format!("{before}{after}…")),
         None => path,
     }
 }
