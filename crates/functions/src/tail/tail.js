@@ -1,6 +1,6 @@
 // Passes events of this deployment on to the server: those of a request whose header says that somebody watches, and
-// those of calls that failed. A Function that fails without end, or is watched under load, must not spend its process
-// on that: what is too much is counted, and the count goes with the next post.
+// those of calls that failed. Neither may keep the process from its work: of calls that fail without pause only some
+// are passed on, and what a watcher misses is counted and told with the next post.
 const A_SECOND_MS = 1000;
 const FAILED_A_SECOND_MAX = 20;
 const POSTS_UNDER_WAY_MAX = 32;
@@ -24,9 +24,7 @@ function isWanted(item) {
     failedThisSecond = 0;
   }
   failedThisSecond += 1;
-  if (failedThisSecond <= FAILED_A_SECOND_MAX) return true;
-  leftOut += 1;
-  return false;
+  return failedThisSecond <= FAILED_A_SECOND_MAX;
 }
 
 export default {
@@ -34,7 +32,7 @@ export default {
     const events = items.filter(isWanted);
     if (events.length === 0) return;
     if (postsUnderWay >= POSTS_UNDER_WAY_MAX) {
-      leftOut += events.length;
+      leftOut += events.filter(isWatched).length;
       return;
     }
     const body = JSON.stringify({ events, leftOut });

@@ -5,6 +5,7 @@ mod deployment;
 mod operator;
 mod project;
 mod running;
+mod runtime;
 mod serve;
 mod token;
 mod try_site;
@@ -16,7 +17,7 @@ use reqwest::Client;
 use serde_json::Value;
 
 use crate::support::{ACCOUNT, TOKEN, TestDirectory, TestServer};
-use running::Running;
+pub(crate) use running::Running;
 
 /// The host of the project that most tests deploy to.
 const HOST: &str = "demo.pages.localhost";

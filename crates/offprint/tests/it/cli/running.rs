@@ -78,6 +78,15 @@ impl Running {
         panic!("it does not end:\n{}{}", self.out(), self.err());
     }
 
+    /// Waits for the end, whatever kind of end it is.
+    pub(crate) async fn gone(&mut self) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(tokio::time::Instant::now() < deadline, "it does not end:\n{}{}", self.out(), self.err());
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     /// Stops it the way a terminal does.
     pub(crate) async fn stop(&mut self) {
         self.signal("INT");

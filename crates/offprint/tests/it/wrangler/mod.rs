@@ -40,4 +40,5 @@ mod download_config;
 mod functions;
 mod project;
 mod secret;
+mod tail;
 mod whoami;

@@ -77,13 +77,15 @@ async fn hostile_text_stays_one_line_of_json_of_bounded_length() {
 }
 
 #[tokio::test]
-async fn the_secret_in_the_address_of_a_hook_is_left_out() {
+async fn the_secret_in_the_address_of_a_hook_or_a_tail_is_left_out() {
     let made = lines(|writer| {
         let hook = Request::post("/client/v4/pages/webhooks/deploy_hooks/hush-hush").body(()).unwrap();
         drop(begin(&hook, writer));
+        drop(begin(&Request::get("/client/v4/pages/tails/hush-hush").body(()).unwrap(), writer));
     })
     .await;
     assert_eq!(made[0]["path"], "/client/v4/pages/webhooks/deploy_hooks/…");
+    assert_eq!(made[1]["path"], "/client/v4/pages/tails/…");
 }
 
 #[test]
