@@ -17,6 +17,7 @@ use offprint_model::content_type;
 use offprint_store::{NewContent, ProjectScope, Store, StoreError, Upload, WorkerKind};
 use offprint_wire::routes_json;
 
+use crate::compiled::Compiled;
 use crate::workspace::Folder;
 
 /// `_redirects` with the most rules of the longest kind has 4.2 MB.
@@ -47,7 +48,7 @@ pub(crate) struct Ingested {
     pub(crate) stored: usize,
 }
 
-/// Stores the assets of an output directory. The inner error is the author's, and says what to do.
+/// Stores the assets of an output directory, and puts the compiled Functions beside them. The inner error is the author's, and says what to do.
 ///
 /// # Errors
 /// The store failed.
@@ -55,10 +56,11 @@ pub(crate) async fn ingest(
     store: &Store,
     scope: &ProjectScope,
     output: &Folder,
+    compiled: Option<Compiled>,
     limits: SiteLimits,
 ) -> Result<Result<Ingested, String>, StoreError> {
-    let folder = output.clone();
-    let (assets, extras) = match blocking(move || scan(&folder, limits)).await {
+    let (folder, has_bundle) = (output.clone(), compiled.is_some());
+    let (assets, extras) = match blocking(move || scan(&folder, has_bundle, limits)).await {
         Ok(scanned) => scanned,
         Err(why) => return Ok(Err(why)),
     };
@@ -77,25 +79,28 @@ pub(crate) async fn ingest(
         }
     }
     let (notes, stored) = (extras.warnings.clone(), new.len());
-    Ok(Ok(Ingested { content: content(assets, extras), notes, stored }))
+    Ok(Ok(Ingested { content: content(assets, extras, compiled), notes, stored }))
 }
 
-/// Finds and hashes the assets, and reads the rules and the Worker.
-fn scan(output: &Folder, limits: SiteLimits) -> Result<(Vec<LocalAsset>, Extras), String> {
+/// Finds and hashes the assets, and reads the rules and, where there is no bundle of it, the Worker.
+fn scan(output: &Folder, has_bundle: bool, limits: SiteLimits) -> Result<(Vec<LocalAsset>, Extras), String> {
     check_extra(output, "_headers", RULES_BYTES_MAX)?;
     check_extra(output, "_redirects", RULES_BYTES_MAX)?;
     check_extra(output, "_routes.json", ROUTES_BYTES_MAX)?;
-    check_extra(output, "_worker.js", limits.worker_bytes_max)?;
+    if !has_bundle {
+        check_extra(output, "_worker.js", limits.worker_bytes_max)?;
+    }
     let options = DeployOptions {
         within: Some(output.workspace().to_owned()),
         file_bytes_max: limits.file_bytes_max,
         ..DeployOptions::new(output.path())
     };
-    let extras = Extras::read(output.path()).map_err(|error| told(output, &error))?;
+    let extras = if has_bundle { Extras::beside_bundle } else { Extras::of_site };
+    let extras = extras(output.path()).map_err(|error| told(output, &error))?;
     check_text(&extras)?;
     let assets = assets_of(&options, limits.files_max, &(Arc::new(|_| {}) as _))
         .map_err(|error| told(output, &error))?;
-    if assets.is_empty() && extras.worker.is_none() {
+    if assets.is_empty() && extras.worker.is_none() && !has_bundle {
         let place = shown(output);
         return Err(format!(
             "{place} holds nothing to deploy. Does the build write the site somewhere else?"
@@ -167,9 +172,9 @@ fn batches(assets: &[LocalAsset]) -> Vec<&[LocalAsset]> {
     batches
 }
 
-fn content(assets: Vec<LocalAsset>, extras: Extras) -> NewContent {
+fn content(assets: Vec<LocalAsset>, extras: Extras, compiled: Option<Compiled>) -> NewContent {
     let text = |bytes: Option<Bytes>| bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    NewContent {
+    let content = NewContent {
         assets: assets.into_iter().map(|asset| (asset.path, asset.key)).collect(),
         headers: text(extras.headers),
         redirects: text(extras.redirects),
@@ -177,6 +182,17 @@ fn content(assets: Vec<LocalAsset>, extras: Extras) -> NewContent {
         worker: extras.worker.map(|script| (WorkerKind::Script, script)),
         functions_routing: None,
         configuration: None,
+    };
+    match compiled {
+        None => content,
+        Some(compiled) => NewContent {
+            // A site's own routes go before those that were made from its files.
+            routes: content.routes.or(compiled.routes),
+            worker: Some((WorkerKind::Bundle, compiled.bundle)),
+            functions_routing: compiled.routing,
+            configuration: compiled.configuration,
+            ..content
+        },
     }
 }
 
@@ -239,7 +255,7 @@ mod tests {
         }
 
         fn scan(&self) -> Result<(Vec<LocalAsset>, Extras), String> {
-            scan(&Folder::open(&self.0.path().join("repository"), "dist").unwrap(), LIMITS)
+            scan(&Folder::open(&self.0.path().join("repository"), "dist").unwrap(), false, LIMITS)
         }
 
         fn refusal(&self) -> String {
@@ -256,7 +272,7 @@ mod tests {
         let paths: Vec<&str> = assets.iter().map(|asset| asset.path.as_str()).collect();
         assert_eq!(paths, ["/a/b.css", "/a/c.html", "/index.html"]);
         assert_eq!(assets[2].key.as_str(), "e5e943f01929441dfbb0d4956a759fda");
-        let content = content(assets, extras);
+        let content = content(assets, extras, None);
         assert_eq!(content.headers.as_deref(), Some("/*\n  a: b\n"));
     }
 

@@ -16,6 +16,7 @@ mod stages;
 
 mod builds_off;
 mod cache;
+mod compiled;
 mod framework;
 mod git;
 mod host_tools;

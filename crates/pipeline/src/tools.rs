@@ -78,7 +78,8 @@ impl Version {
         Some(Self(numbers))
     }
 
-    const fn major(self) -> u32 {
+    /// The first number.
+    pub(crate) const fn major(self) -> u32 {
         self.0[0]
     }
 }

@@ -22,7 +22,7 @@ impl WorkDirs {
     pub(crate) fn make(root: PathBuf) -> io::Result<Self> {
         remove_tree(&root)?;
         let made = Self { root };
-        for directory in [made.workspace(), made.home(), made.clone_home()] {
+        for directory in [made.workspace(), made.home(), made.clone_home(), made.compiled()] {
             make_private(&directory)?;
         }
         Ok(Self { root: fs::canonicalize(&made.root)? })
@@ -41,6 +41,11 @@ impl WorkDirs {
     /// The home of git while it clones; it holds credentials, which the build never sees.
     pub(crate) fn clone_home(&self) -> PathBuf {
         self.root.join("clone-home")
+    }
+
+    /// Where the compiled Functions come to be; the build's own commands never see it.
+    pub(crate) fn compiled(&self) -> PathBuf {
+        self.root.join("compiled")
     }
 
     /// Removes the credentials.
@@ -118,6 +123,11 @@ impl Folder {
 
     /// The text of a file that is not longer than this; `None` when there is none.
     pub(crate) fn text(&self, name: &str, bytes_max: u64) -> Option<String> {
+        String::from_utf8(self.bytes(name, bytes_max)?).ok()
+    }
+
+    /// The bytes of a file that is not longer than this; `None` when there is none.
+    pub(crate) fn bytes(&self, name: &str, bytes_max: u64) -> Option<Vec<u8>> {
         let path = self.inside(name)?;
         // A pipe would block its reader for ever.
         let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).ok()?;
@@ -127,7 +137,7 @@ impl Folder {
         }
         let mut bytes = Vec::new();
         File::take(file, bytes_max).read_to_end(&mut bytes).ok()?;
-        String::from_utf8(bytes).ok()
+        Some(bytes)
     }
 
     /// The names in it, sorted, the first few.

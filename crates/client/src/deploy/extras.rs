@@ -24,28 +24,48 @@ pub struct Extras {
 }
 
 impl Extras {
-    /// Reads them, where they exist.
+    /// Reads them, where they exist, for a folder whose Functions nobody has compiled.
     ///
     /// # Errors
     /// One cannot be read, or is a Worker that needs bundling.
     pub fn read(root: &Path) -> Result<Self, DeployError> {
+        let mut extras = Self::of_site(root)?;
+        if root.join("functions").is_dir() {
+            let what =
+                "functions/ is left out: Functions need bundling, which `wrangler pages deploy` does for now";
+            extras.warnings.insert(0, what.to_owned());
+        }
+        Ok(extras)
+    }
+
+    /// Reads them, where they exist, for a folder that is a site.
+    ///
+    /// # Errors
+    /// As [`Extras::read`].
+    pub fn of_site(root: &Path) -> Result<Self, DeployError> {
         let worker_path = root.join("_worker.js");
         if worker_path.is_dir() {
             return Err(DeployError::WorkerNeedsBundling(worker_path));
         }
-        let mut warnings = Vec::new();
-        if root.join("functions").is_dir() {
-            let what =
-                "functions/ is left out: Functions need bundling, which `wrangler pages deploy` does for now";
-            warnings.push(what.to_owned());
+        let mut extras = Self { worker: read(&worker_path)?, ..Self::beside_bundle(root)? };
+        if extras.worker.is_none() && extras.routes.take().is_some() {
+            let what = "_routes.json is left out: there is no _worker.js to route to";
+            extras.warnings.push(what.to_owned());
         }
-        let worker = read(&worker_path)?;
-        let mut routes = read(&root.join("_routes.json"))?;
-        if worker.is_none() && routes.take().is_some() {
-            warnings.push("_routes.json is left out: there is no _worker.js to route to".to_owned());
-        }
-        let (headers, redirects) = (text(root, "_headers")?, text(root, "_redirects")?);
-        Ok(Self { headers, redirects, worker, routes, warnings })
+        Ok(extras)
+    }
+
+    /// Reads all but the Worker, where they exist, for a site whose Functions have been compiled.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub fn beside_bundle(root: &Path) -> Result<Self, DeployError> {
+        Ok(Self {
+            headers: text(root, "_headers")?,
+            redirects: text(root, "_redirects")?,
+            routes: read(&root.join("_routes.json"))?,
+            ..Self::default()
+        })
     }
 }
 

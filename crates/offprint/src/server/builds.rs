@@ -14,8 +14,8 @@ use offprint_pipeline::{BuildOptions, DeploymentLinks, FeedbackOptions, Pipeline
 use offprint_wire::urls::SiteUrls;
 
 use super::limits;
-use crate::config::ServeConfig;
 use crate::config::checked::{BuilderChoice, PublicUrl};
+use crate::config::{self, ServeConfig};
 use crate::sandbox_helper;
 
 /// How long cloning a repository may take.
@@ -60,6 +60,7 @@ async fn build_options(config: &ServeConfig, urls: &SiteUrls) -> anyhow::Result<
         work_dir: config.data.join("builds"),
         cache_dir: config.data.join("build-cache"),
         tools: settings.tools.clone(),
+        functions_tools: config::tools(config),
         local_repositories: settings.local_repositories.clone(),
         site_limits: SiteLimits {
             file_bytes_max: limits.file_bytes_max as u64,

@@ -7,12 +7,14 @@ use std::time::Instant;
 use offprint_model::config::EnvVar;
 use offprint_model::deployment::Commit;
 
+use super::functions;
 use super::plan::{Plan, plan};
 use super::step::run_logged;
 use super::toolchain::Toolchain;
 use super::{Context, Outcome, StageError};
 use crate::builder::{Bind, BuildLimits, Exit, HOME, Limit, Step};
 use crate::cache::{BuildCache, PACKAGE_CACHES};
+use crate::compiled::Compiled;
 use crate::framework::{Install, Sources, cached_directories};
 use crate::ingest::{blocking, shown};
 use crate::workspace::{Folder, NoFolder};
@@ -26,10 +28,11 @@ const CACHE: &str = "/build-cache";
 const PNPM_STORE: &str = ".pnpm-store";
 
 /// What a build has left.
-#[derive(Debug)]
 pub(super) struct Built {
     /// The site.
     pub(super) output: Folder,
+    /// Its Functions.
+    pub(super) compiled: Option<Compiled>,
     root: Folder,
     cache: Option<Arc<BuildCache>>,
     cached: &'static [&'static str],
@@ -52,7 +55,7 @@ impl Built {
 
 /// Builds the site.
 pub(super) async fn run(ctx: &Context<'_>, commit: &Commit) -> Result<Outcome<Built>, StageError> {
-    let config = &ctx.deployment().build_config;
+    let (config, began) = (&ctx.deployment().build_config, Instant::now());
     let root = match open_root(ctx, config.root_dir.as_deref().unwrap_or_default()).await {
         Ok(root) => root,
         Err(why) => return Ok(Outcome::Failed(why)),
@@ -60,14 +63,15 @@ pub(super) async fn run(ctx: &Context<'_>, commit: &Commit) -> Result<Outcome<Bu
     let folder = root.clone();
     let sources = blocking(move || Sources::read(folder)).await;
     let preset = sources.preset();
-    let plan = plan(config, &wrangler_file::read(&root), preset);
+    let wrangler_file = wrangler_file::read(&root);
+    let plan = plan(config, &wrangler_file, preset);
     for note in &plan.notes {
         ctx.log.say(note).await;
     }
     let cached = preset.map_or(&[][..], cached_directories);
     let cache = open_cache(ctx).await?;
     if let Some(command) = &plan.command {
-        let commands = Commands::prepare(ctx, &root, &sources, cache.as_deref(), commit).await?;
+        let commands = Commands::prepare(ctx, &root, &sources, cache.as_deref(), commit, began).await?;
         if let Err(why) = commands.install(&sources).await? {
             return Ok(Outcome::Failed(why));
         }
@@ -76,13 +80,12 @@ pub(super) async fn run(ctx: &Context<'_>, commit: &Commit) -> Result<Outcome<Bu
             return Ok(Outcome::Failed(why));
         }
     }
-    if root.folder("functions").is_ok() {
-        let text = "Warning: the repository has Functions (functions/), and this server does not run them yet: they \
-                    are left out, the assets are served.";
-        ctx.log.say(text).await;
-    }
-    Ok(match find_output(&root, &plan) {
-        Ok(output) => Outcome::Done(Built { output, root, cache, cached }),
+    let output = match find_output(&root, &plan) {
+        Ok(output) => output,
+        Err(why) => return Ok(Outcome::Failed(why)),
+    };
+    Ok(match functions::compile(ctx, &root, &output, &wrangler_file, began).await? {
+        Ok(compiled) => Outcome::Done(Built { output, compiled, root, cache, cached }),
         Err(why) => Outcome::Failed(why),
     })
 }
@@ -186,6 +189,7 @@ impl<'a> Commands<'a> {
         sources: &Sources,
         cache: Option<&BuildCache>,
         commit: &Commit,
+        began: Instant,
     ) -> Result<Self, StageError> {
         let mut env = system_variables(ctx, commit);
         let (places, binds) =
@@ -194,14 +198,7 @@ impl<'a> Commands<'a> {
         let own = own_variables(ctx);
         let toolchain = Toolchain::choose(ctx, sources, &own).await?;
         env.extend(own);
-        Ok(Self {
-            ctx,
-            workdir: root.in_workspace().to_owned(),
-            env,
-            binds,
-            toolchain,
-            began: Instant::now(),
-        })
+        Ok(Self { ctx, workdir: root.in_workspace().to_owned(), env, binds, toolchain, began })
     }
 
     /// Installs the dependencies as the real service does, unless the project says not to.

@@ -7,6 +7,7 @@
 mod build;
 mod clone_repo;
 pub(crate) mod deploy;
+mod functions;
 mod initialize;
 mod plan;
 pub(crate) mod step;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use offprint_functions::tools::Places;
 use offprint_model::config::EnvVar;
 use offprint_model::deployment::{Deployment, SkipReason};
 use offprint_model::id::DeploymentId;
@@ -55,6 +57,8 @@ pub struct BuildOptions {
     pub cache_dir: PathBuf,
     /// The operator's directories of tools; see `--build-tools`.
     pub tools: Vec<PathBuf>,
+    /// Where wrangler is looked for, which compiles Functions.
+    pub functions_tools: Places,
     /// Below which directory repositories of this machine may be cloned; `None`: none may.
     pub local_repositories: Option<PathBuf>,
     /// What a site may hold.
@@ -225,13 +229,13 @@ impl Context<'_> {
             Outcome::Skipped(reason) => return Ok(Outcome::Skipped(reason)),
         };
         progress.enter(StageName::Build).await?;
-        let built = match build::run(self, &commit).await? {
+        let mut built = match build::run(self, &commit).await? {
             Outcome::Done(built) => built,
             Outcome::Failed(why) => return Ok(Outcome::Failed(why)),
             Outcome::Skipped(reason) => return Ok(Outcome::Skipped(reason)),
         };
         progress.enter(StageName::Deploy).await?;
-        let stored = self.store_site(&built).await?;
+        let stored = self.store_site(&mut built).await?;
         Ok(match stored {
             Ok(()) => Outcome::Done(built),
             Err(why) => Outcome::Failed(why),
@@ -239,10 +243,11 @@ impl Context<'_> {
     }
 
     /// Takes the output directory into the store and makes it the deployment's content.
-    async fn store_site(&self, built: &build::Built) -> Result<Result<(), String>, StageError> {
+    async fn store_site(&self, built: &mut build::Built) -> Result<Result<(), String>, StageError> {
         let store = &self.builds.store;
         let scope = store.project_scope(self.lease).await?;
-        let ingested = match ingest(store, &scope, &built.output, self.options().site_limits).await? {
+        let (compiled, limits) = (built.compiled.take(), self.options().site_limits);
+        let ingested = match ingest(store, &scope, &built.output, compiled, limits).await? {
             Ok(ingested) => ingested,
             Err(why) => return Ok(Err(why)),
         };

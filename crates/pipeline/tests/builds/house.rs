@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use offprint_functions::tools::Places;
 use offprint_model::config::{BuildConfigPatch, EnvVarPatch, EnvironmentPatch, Patch};
 use offprint_model::deployment::{Commit, Deployment, Trigger};
 use offprint_model::id::DeploymentId;
@@ -120,6 +121,7 @@ impl House {
                 work_dir: self.work_dir(),
                 cache_dir: self.files.path().join("cache"),
                 tools: Vec::new(),
+                functions_tools: Places::default(),
                 local_repositories: Some(self.files.path().join("repositories")),
                 site_limits: SiteLimits {
                     file_bytes_max: 1 << 20,

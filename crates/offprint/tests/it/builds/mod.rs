@@ -5,6 +5,7 @@ mod commands;
 mod crash;
 mod end_to_end;
 mod feedback;
+mod functions;
 mod lifecycle;
 mod order;
 mod poll;
