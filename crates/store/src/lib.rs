@@ -7,13 +7,17 @@ mod open;
 
 mod tokens;
 
+mod apps;
 mod assets;
 mod builds;
 mod deployments;
 mod domains;
+mod events;
 mod feedback;
 mod functions;
+mod history;
 mod jobs;
+mod lists;
 mod projects;
 mod routing;
 mod source;
@@ -33,21 +37,28 @@ pub mod failpoints;
 mod lock;
 mod migrate;
 mod page;
+mod public_id;
 mod site;
 mod sql;
 mod stored;
 mod wake;
 
+pub use apps::{AppPatch, DeployWish, NewAppFields, Retention, Target};
 pub use assets::{PutReport, Upload};
 pub use blobs::{Blobs, Variants};
 pub use builds::NewBuild;
 pub use clock::Clock;
 pub use deployments::{LogTail, NewContent, NewDeployment, UploadedConfiguration};
 pub use error::{Entity, Result, StoreError};
+pub use events::{Actor, Via};
 pub use feedback::{FeedbackId, FeedbackItem};
 pub use functions::FunctionsOf;
 pub use gc::Collected;
-pub use jobs::{JobKind, Lease, Sealed, Work};
+pub use jobs::{JobKind, Lease, Sealed, Verified, Work};
+pub use lists::{
+    BadCursor, COUNTED_MAX, Deleted, ListPage, ListQuery, Listing, PAGE_ROWS_MAX, Place, Reach, SitePlace,
+    Total,
+};
 pub use open::{Store, StoreOptions};
 pub use operator::SoleWorker;
 pub use page::{Listed, Page};
