@@ -15,6 +15,7 @@ pub mod account;
 pub mod asset;
 pub mod build_config;
 pub mod deploy_hook;
+pub mod deploys;
 pub mod deployment;
 pub mod domain;
 pub mod environment;
