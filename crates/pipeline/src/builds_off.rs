@@ -1,9 +1,10 @@
 //! What becomes of builds on a server that does not build.
 
 use offprint_model::deployment::LogLine;
-use offprint_store::{Clock, Lease, Store, StoreError};
+use offprint_store::{Clock, Lease, Store, StoreError, Wake};
 
 use crate::stages::{deploy, failed, illegal};
+use crate::verify::FetchRoot;
 
 const WHY: &str = "Error: this server does not build repositories: its operator has switched builds off, or it has no \
     bubblewrap (see --builder). Deploy the built site with `offprint deploy` instead.";
@@ -12,10 +13,15 @@ const WHY: &str = "Error: this server does not build repositories: its operator 
 ///
 /// # Errors
 /// The store failed, or the lease was lost.
-pub(crate) async fn run(store: &Store, lease: &Lease) -> Result<(), StoreError> {
+pub(crate) async fn run(
+    store: &Store,
+    wake: &Wake,
+    lease: &Lease,
+    fetch: Option<&FetchRoot>,
+) -> Result<(), StoreError> {
     let work = store.work(lease).await?;
     if work.content.is_some() {
-        return deploy::run(store, lease).await;
+        return deploy::run(store, wake, lease, fetch).await;
     }
     store.append_log(lease, &[LogLine { at: Clock::now(), text: WHY.to_owned() }]).await?;
     store.finish_failed(lease, failed(work.deployment.stages).map_err(illegal)?).await

@@ -17,6 +17,8 @@ use crate::ingest::blocking;
 use crate::poll::Poller;
 use crate::stages::{BuildOptions, Builds, StageError, deploy};
 use crate::variants::Compressor;
+use crate::verify::FetchRoot;
+use crate::versions::VersionBuilder;
 
 /// How often a running build asks whether it is still wanted: so long does it live at the most after it was canceled.
 const STILL_WANTED: Duration = Duration::from_millis(300);
@@ -45,6 +47,8 @@ pub struct PipelineOptions {
     pub poll_interval: Option<Duration>,
     /// How forges are told of deployments; `None`: they are not.
     pub feedback: Option<FeedbackOptions>,
+    /// How a deployment is looked at once it is live; `None`: it is not.
+    pub fetch_root: Option<FetchRoot>,
 }
 
 impl Default for PipelineOptions {
@@ -58,6 +62,7 @@ impl Default for PipelineOptions {
             builds: None,
             poll_interval: None,
             feedback: None,
+            fetch_root: None,
         }
     }
 }
@@ -123,7 +128,12 @@ impl Crew {
                 tracing::warn!(%error, "cannot remove the directories of earlier builds");
             }
         }
-        let builds = Arc::new(Builds::new(self.store.clone(), self.wake.clone(), options.clone()));
+        let builds = Arc::new(Builds::new(
+            self.store.clone(),
+            self.wake.clone(),
+            options.clone(),
+            self.options.fetch_root.clone(),
+        ));
         for number in 0..options.workers {
             let name = format!("{}-build-{number}", std::process::id());
             self.start_worker(name, Task::Builds(Arc::clone(&builds)));
@@ -136,6 +146,14 @@ impl Crew {
     }
 
     fn start_background(&self) {
+        let versions = VersionBuilder {
+            store: self.store.clone(),
+            wake: self.wake.clone(),
+            idle: self.options.idle,
+            lease_ttl: self.options.lease_ttl,
+            stop: self.stop.clone(),
+        };
+        self.workers.spawn(versions.run());
         if self.options.variants {
             let compressor = Compressor {
                 store: self.store.clone(),
@@ -236,9 +254,15 @@ impl Worker {
         let given_up = lease.attempt() > self.options.attempts_max;
         match &self.task {
             _ if given_up => Ok(deploy::give_up(&self.store, lease).await?),
-            Task::Uploads => Ok(deploy::run(&self.store, lease).await?),
+            Task::Uploads => {
+                let fetch = self.options.fetch_root.as_ref();
+                Ok(deploy::run(&self.store, &self.wake, lease, fetch).await?)
+            }
             Task::Builds(builds) => builds.run(lease, stop).await,
-            Task::BuildsOff => Ok(builds_off::run(&self.store, lease).await?),
+            Task::BuildsOff => {
+                let fetch = self.options.fetch_root.as_ref();
+                Ok(builds_off::run(&self.store, &self.wake, lease, fetch).await?)
+            }
         }
     }
 

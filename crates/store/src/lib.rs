@@ -7,6 +7,7 @@ mod open;
 
 mod tokens;
 
+mod api_keys;
 mod apps;
 mod assets;
 mod builds;
@@ -16,6 +17,7 @@ mod events;
 mod feedback;
 mod functions;
 mod history;
+mod idempotency;
 mod jobs;
 mod lists;
 mod projects;
@@ -43,7 +45,10 @@ mod sql;
 mod stored;
 mod wake;
 
-pub use apps::{AppPatch, DeployWish, NewAppFields, Retention, Target};
+pub use api_keys::NewApiKey;
+pub use apps::{
+    AppPatch, BuildLease, DeployWish, NewAppFields, Retention, Target, VERSION_FILES_MAX, VersionFile,
+};
 pub use assets::{PutReport, Upload};
 pub use blobs::{Blobs, Variants};
 pub use builds::NewBuild;
@@ -54,6 +59,7 @@ pub use events::{Actor, Via};
 pub use feedback::{FeedbackId, FeedbackItem};
 pub use functions::FunctionsOf;
 pub use gc::Collected;
+pub use idempotency::Repeated;
 pub use jobs::{JobKind, Lease, Sealed, Verified, Work};
 pub use lists::{
     BadCursor, COUNTED_MAX, Deleted, ListPage, ListQuery, Listing, PAGE_ROWS_MAX, Place, Reach, SitePlace,

@@ -2,11 +2,13 @@
 //!
 //! Pages API, "Request headers" and "Codes". The pair wins when both are there, as it does in wrangler.
 
-use axum::extract::FromRequestParts;
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use offprint_model::secret::Secret;
-use offprint_store::Principal;
+use offprint_store::{Principal, Via};
 use offprint_wire::error_code::ErrorCode;
 
 use crate::error::{ApiError, Result};
@@ -19,7 +21,7 @@ impl FromRequestParts<Ctx> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self> {
-        authenticate(ctx, &parts.headers).await.map(Self)
+        authenticate(ctx, parts).await.map(Self)
     }
 }
 
@@ -32,18 +34,25 @@ pub(crate) enum Credentials {
 }
 
 /// Finds out who is calling.
-pub(crate) async fn authenticate(ctx: &Context, headers: &HeaderMap) -> Result<Principal> {
-    let (secret, email) = match Credentials::read(headers)? {
+pub(crate) async fn authenticate(ctx: &Context, parts: &Parts) -> Result<Principal> {
+    let (secret, email) = match Credentials::read(&parts.headers)? {
         Credentials::Bearer(token) => (token, None),
         Credentials::Pair { email, key } => (key, Some(email)),
     };
     let principal = ctx.store.authenticate(&secret).await?.ok_or(ErrorCode::AuthenticationError)?;
+    let principal = principal.through(Via::PagesApi, address(parts));
     match email {
         Some(email) if !email.eq_ignore_ascii_case(principal.email()) => {
             Err(ErrorCode::AuthenticationError.into())
         }
         _ => Ok(principal),
     }
+}
+
+/// Where a request came from.
+pub(crate) fn address(parts: &Parts) -> Option<String> {
+    let ConnectInfo(address) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(address.ip().to_string())
 }
 
 impl Credentials {

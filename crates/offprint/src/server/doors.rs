@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
@@ -58,7 +59,10 @@ impl Doors {
                 }
                 // Boxed, or every request for a site would carry the room for it around.
                 Destination::Platform => {
-                    let answer = self.platform.clone().oneshot(request.map(axum::body::Body::new));
+                    let mut request = request.map(axum::body::Body::new);
+                    // Whoever changes something is written down with where he came from.
+                    request.extensions_mut().insert(ConnectInfo(remote));
+                    let answer = self.platform.clone().oneshot(request);
                     match Box::pin(AssertUnwindSafe(answer).catch_unwind()).await {
                         Ok(Ok(response)) => of_platform(response.map(Content::Platform)),
                         Ok(Err(never)) => match never {},

@@ -5,6 +5,7 @@ mod activity;
 mod body;
 mod builds;
 mod doors;
+mod fetch_root;
 mod http1;
 mod http2;
 mod listener;
@@ -94,7 +95,8 @@ impl Server {
             domain: config.domain.clone(),
             port: public_url.port,
         };
-        let pipeline_options = builds::pipeline_options(&config, &urls, &public_url).await?;
+        let mut pipeline_options = builds::pipeline_options(&config, &urls, &public_url).await?;
+        pipeline_options.fetch_root = Some(fetch_root::through(&edge, &urls));
         let builds = pipeline_options.builds.is_some();
         let pipeline = Pipeline::start(store.clone(), wake.clone(), pipeline_options)
             .await

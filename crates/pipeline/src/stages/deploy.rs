@@ -3,23 +3,55 @@
 use offprint_model::deployment::LogLine;
 use offprint_model::rules::{RuleIssue, headers, redirects};
 use offprint_model::stages::{IllegalStep, StageEnd, StageName, StageStatus, Stages};
-use offprint_store::{Clock, JobKind, Lease, SiteDocument, Store, StoreError, Work};
+use offprint_store::{Clock, JobKind, Lease, SiteDocument, Store, StoreError, Verified, Wake, Work};
 
 use super::{failed, illegal};
+use crate::verify::{FetchRoot, verify};
 
 /// Takes a queued deployment live.
 ///
 /// # Errors
 /// A fault of ours, or the lease was lost. The stages then stand where they stood, and a later attempt
 /// resumes from there.
-pub(crate) async fn run(store: &Store, lease: &Lease) -> Result<(), StoreError> {
+pub(crate) async fn run(
+    store: &Store,
+    wake: &Wake,
+    lease: &Lease,
+    fetch: Option<&FetchRoot>,
+) -> Result<(), StoreError> {
     let work = store.work(lease).await?;
+    if work.deployment.stages.is_success() {
+        // An earlier attempt has taken it live.
+        return look(store, lease, &work, fetch).await;
+    }
     let stages = begin(work.deployment.stages).map_err(illegal)?;
     store.set_stages(lease, stages).await?;
-    store.append_log(lease, &report(&work)).await?;
+    let report = report(&work);
+    store.append_log(lease, &report).await?;
     let sealed = store.seal(lease).await?;
     let stages = stages.end(StageName::Deploy, StageEnd::Success, Clock::now()).map_err(illegal)?;
-    store.activate(sealed, lease, stages).await
+    if fetch.is_none() {
+        return store.activate(sealed, lease, stages).await;
+    }
+    let log: Vec<String> = report.into_iter().map(|line| line.text).collect();
+    store.activate_to_be_verified(sealed, lease, stages, Some(log.join("\n"))).await?;
+    // Nobody shall wait for the site until we have looked at it.
+    wake.edge();
+    look(store, lease, &work, fetch).await
+}
+
+/// Looks at a deployment that is live, and ends its job.
+async fn look(
+    store: &Store,
+    lease: &Lease,
+    work: &Work,
+    fetch: Option<&FetchRoot>,
+) -> Result<(), StoreError> {
+    let seen = match fetch {
+        Some(fetch) => verify(fetch, &work.deployment.project_name, &work.deployment.id).await,
+        None => Verified::default(),
+    };
+    store.complete(lease, seen).await
 }
 
 /// Ends a deployment that we failed to take live too often.
@@ -28,6 +60,10 @@ pub(crate) async fn run(store: &Store, lease: &Lease) -> Result<(), StoreError> 
 /// As [`run`].
 pub(crate) async fn give_up(store: &Store, lease: &Lease) -> Result<(), StoreError> {
     let work = store.work(lease).await?;
+    if work.deployment.stages.is_success() {
+        let error = Some("The server could not look at the site.".to_owned());
+        return store.complete(lease, Verified { error, ..Verified::default() }).await;
+    }
     let line = "Error: the server could not finish this deployment; its operator finds the reason in the server's log.";
     store.append_log(lease, &[line_now(line)]).await?;
     // An upload is never built: its stages in the middle stay idle.

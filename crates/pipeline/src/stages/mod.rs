@@ -30,6 +30,7 @@ use crate::host_tools::HostTools;
 use crate::ingest::{SiteLimits, blocking, ingest};
 use crate::log_sink::LogSink;
 use crate::mask::{Masker, SECRET_BYTES_MIN};
+use crate::verify::FetchRoot;
 use crate::workspace::WorkDirs;
 
 /// The URL of a deployment, for `CF_PAGES_URL`.
@@ -106,6 +107,7 @@ pub(crate) struct Builds {
     pub(crate) store: Store,
     pub(crate) wake: Wake,
     pub(crate) options: BuildOptions,
+    pub(crate) fetch_root: Option<FetchRoot>,
     pub(crate) caches: BuildCaches,
     pub(crate) host_tools: HostTools,
 }
@@ -131,9 +133,14 @@ impl Context<'_> {
 }
 
 impl Builds {
-    pub(crate) fn new(store: Store, wake: Wake, options: BuildOptions) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        wake: Wake,
+        options: BuildOptions,
+        fetch_root: Option<FetchRoot>,
+    ) -> Self {
         let caches = BuildCaches::new(options.cache_dir.clone());
-        Self { store, wake, options, caches, host_tools: HostTools::default() }
+        Self { store, wake, options, fetch_root, caches, host_tools: HostTools::default() }
     }
 
     /// Takes a build to its end.
@@ -144,7 +151,7 @@ impl Builds {
         let work = self.store.work(lease).await?;
         if work.content.is_some() {
             // An earlier attempt has built it.
-            return Ok(deploy::run(&self.store, lease).await?);
+            return Ok(self.deploy(lease).await?);
         }
         let root = self.options.work_dir.join(lease.deployment_id().as_str());
         let made = blocking(move || WorkDirs::make(root)).await;
@@ -155,6 +162,10 @@ impl Builds {
             tracing::warn!(deployment.id = %lease.deployment_id(), %error, "cannot remove the directories of a build");
         }
         outcome
+    }
+
+    async fn deploy(&self, lease: &Lease) -> Result<(), StoreError> {
+        deploy::run(&self.store, &self.wake, lease, self.fetch_root.as_ref()).await
     }
 
     async fn run_in(
@@ -173,7 +184,7 @@ impl Builds {
         match outcome {
             Ok(Outcome::Done(built)) => {
                 log.close().await?;
-                deploy::run(&self.store, lease).await?;
+                self.deploy(lease).await?;
                 // Nobody shall wait for the site until we have tidied up.
                 self.wake.edge();
                 built.keep().await;

@@ -1,11 +1,16 @@
 //! Apps: projects, as the Deploys API sees them.
 
+mod build_jobs;
+mod files;
 mod requests;
 mod target;
+mod versions;
 
+pub use build_jobs::BuildLease;
+pub use files::{VERSION_FILES_MAX, VersionFile};
 pub use requests::DeployWish;
 pub use target::Target;
-pub(crate) use target::{shown_target, target_from_json};
+pub(crate) use target::shown_target;
 
 use std::collections::BTreeMap;
 

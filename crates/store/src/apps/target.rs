@@ -81,18 +81,6 @@ pub(super) fn target_to_json(
     serde_json::to_string(&stored).map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
-/// The target as it is used.
-pub(crate) fn target_from_json(stored: Option<&str>, keys: &Keys, owner: &str) -> Result<Target> {
-    let Some(text) = stored else { return Ok(Target::Local) };
-    let stored = read(text)?;
-    Ok(Target::Pages {
-        api_token: Some(keys.unseal(owner, TOKEN, &stored.api_token)?),
-        base_url: stored.base_url,
-        account_id: stored.account_id,
-        project_name: stored.project_name,
-    })
-}
-
 fn read(text: &str) -> Result<Stored> {
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("a target: {error}")))
 }

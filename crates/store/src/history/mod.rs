@@ -13,6 +13,6 @@ mod steps;
 
 pub(crate) use builds::{BuildRow, add_build, end_build, follow_build, start_build};
 pub(crate) use deploys::{
-    DeployRow, add_deploy, deploy_completed, deploy_running, end_deploy, end_deploys_of, sealed_and_live,
+    DeployRow, add_deploy, deploy_completed, deploy_running, end_deploys_of, sealed_and_live,
 };
-pub(crate) use steps::{StepEnd, add_build_steps, end_build_step, end_step, start_build_step, start_step};
+pub(crate) use steps::{StepEnd, end_build_step, end_step, start_build_step, start_step};

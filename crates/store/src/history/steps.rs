@@ -63,7 +63,7 @@ pub(super) async fn add_deploy_steps(
     Ok(())
 }
 
-pub(crate) async fn add_build_steps(
+pub(super) async fn add_build_steps(
     tx: &Tx,
     build: i64,
     steps: &[&'static str],

@@ -45,7 +45,9 @@ impl Reader {
     fn count(&mut self, node: &Node<'_>) -> Read<()> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            return Err(node.refuse(format!("is more than the {NODES_MAX} conditions that a filter may have")));
+            return Err(
+                node.refuse(format!("is more than the {NODES_MAX} conditions that a filter may have"))
+            );
         }
         Ok(())
     }
@@ -247,11 +249,17 @@ mod tests {
             (json!({ "status": {} }), "filter.status needs one of eq"),
             (json!({ "status": "done" }), "filter.status must be one of pending, running"),
             (json!({ "metadata": "x" }), "filter.metadata cannot be filtered by"),
-            (json!({ "build": { "deploys": { "any": {} } } }), "filter.build.deploys.any must be one of some"),
+            (
+                json!({ "build": { "deploys": { "any": {} } } }),
+                "filter.build.deploys.any must be one of some",
+            ),
             (json!({ "createdAt": { "gt": "yesterday" } }), "filter.createdAt.gt must be an RFC 3339 time"),
             (json!({ "sequenceNumber": 1.5 }), "filter.sequenceNumber must be a whole number"),
             (json!({ "error": { "like": "x\\" } }), "filter.error.like ends with a backslash"),
-            (json!({ "error": { "like": "x".repeat(201) } }), "filter.error.like has more than 200 characters"),
+            (
+                json!({ "error": { "like": "x".repeat(201) } }),
+                "filter.error.like has more than 200 characters",
+            ),
             (json!({ "id": { "in": vec!["x"; 501] } }), "filter.id.in has more than 500 values"),
             (json!({ "AND": vec![json!({}); 200] }), "filter.AND[99] is more than the 100 conditions"),
             (json!({ "error": { "eq": "\0" } }), "filter.error.eq has a NUL"),

@@ -30,7 +30,8 @@ fn key(node: &Node<'_>, entity: Entity) -> Read<OrderKey> {
         return Err(node.refuse("must have one field and its direction"));
     };
     let field = entity.field(name).filter(|field| field.queried);
-    let field = field.ok_or_else(|| direction.refuse(format!("is no field of {} to order by", entity.name())))?;
+    let field =
+        field.ok_or_else(|| direction.refuse(format!("is no field of {} to order by", entity.name())))?;
     let known = || Direction::NAMED.map(|(name, _)| name).join(", ");
     let parsed = Direction::parse(direction.str()?);
     let direction = parsed.ok_or_else(|| direction.refuse(format!("must be one of {}", known())))?;
@@ -56,7 +57,10 @@ mod tests {
             (r#"[{}]"#, "orderBy[0] must have one field"),
             (r#"[{"id":"asc","status":"asc"}]"#, "orderBy[0] must have one field"),
             (r#"[{"id":1}]"#, "orderBy[0].id must be a string"),
-            (r#"[{"id":"asc"},{"id":"asc"},{"id":"asc"},{"id":"asc"},{"id":"asc"},{"id":"asc"}]"#, "orderBy has more than 5 keys"),
+            (
+                r#"[{"id":"asc"},{"id":"asc"},{"id":"asc"},{"id":"asc"},{"id":"asc"},{"id":"asc"}]"#,
+                "orderBy has more than 5 keys",
+            ),
         ] {
             let refusal = parse(text, Entity::Deploy).unwrap_err().to_string();
             assert!(refusal.starts_with(refused), "{refusal:?} and not {refused:?}");

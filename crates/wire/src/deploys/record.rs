@@ -70,12 +70,16 @@ mod tests {
     #[test]
     fn every_field_is_there_and_times_have_milliseconds() {
         let time = Value::Time(Timestamp::from_micros(1_748_781_296_000_999));
-        let record = Record::new(Entity::Workspace, vec![Some(Value::Text("wsp_1".into())), None, Some(time)]);
+        let record =
+            Record::new(Entity::Workspace, vec![Some(Value::Text("wsp_1".into())), None, Some(time)]);
         let shown = |more| serde_json::to_value(Shown { record: &record, more }).unwrap();
         let expected = json!({ "id": "wsp_1", "name": null, "createdAt": "2025-06-01T12:34:56.000Z" });
         assert_eq!(shown(vec![]), expected);
         assert_eq!(shown(vec![("name", json!("x")), ("steps", json!([]))])["name"], "x");
         let json = Record::new(Entity::Deploy, Vec::new());
-        assert_eq!(serde_json::to_value(Shown::of(&json)).unwrap().as_object().unwrap().len(), Entity::Deploy.fields().len());
+        assert_eq!(
+            serde_json::to_value(Shown::of(&json)).unwrap().as_object().unwrap().len(),
+            Entity::Deploy.fields().len()
+        );
     }
 }

@@ -1,0 +1,29 @@
+//! A look at what has just gone live: its root, asked for as a visitor would.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use offprint_model::id::DeploymentId;
+use offprint_model::name::ProjectName;
+use offprint_store::Verified;
+
+/// Fetches the root of a deployment from its own host, and yields the status. The binary knows how.
+pub type FetchRoot = Arc<
+    dyn Fn(&ProjectName, &DeploymentId) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send>>
+        + Send
+        + Sync,
+>;
+
+/// Looks at a deployment. A site need not have a front page; that it answers at all is what counts.
+pub(crate) async fn verify(fetch: &FetchRoot, project: &ProjectName, id: &DeploymentId) -> Verified {
+    match fetch(project, id).await {
+        Ok(status) if status < 500 => {
+            Verified { log: format!("The root of the site answers with status {status}."), error: None }
+        }
+        Ok(status) => Verified {
+            log: String::new(),
+            error: Some(format!("The root of the site answers with status {status}.")),
+        },
+        Err(why) => Verified { log: String::new(), error: Some(format!("The site cannot be asked: {why}.")) },
+    }
+}
