@@ -17,7 +17,7 @@ use crate::ingest::blocking;
 use crate::poll::Poller;
 use crate::stages::{BuildOptions, Builds, StageError, deploy};
 use crate::variants::Compressor;
-use crate::verify::FetchRoot;
+use crate::verify::{FetchRoot, Ways};
 use crate::versions::VersionBuilder;
 
 /// How often a running build asks whether it is still wanted: so long does it live at the most after it was canceled.
@@ -64,6 +64,14 @@ impl Default for PipelineOptions {
             feedback: None,
             fetch_root: None,
         }
+    }
+}
+
+impl PipelineOptions {
+    /// The ways out of the house that deploys take.
+    fn ways(&self) -> Ways {
+        let may_reach = self.feedback.as_ref().map(|feedback| feedback.may_reach.clone());
+        Ways { fetch_root: self.fetch_root.clone(), may_reach }
     }
 }
 
@@ -132,7 +140,7 @@ impl Crew {
             self.store.clone(),
             self.wake.clone(),
             options.clone(),
-            self.options.fetch_root.clone(),
+            self.options.ways(),
         ));
         for number in 0..options.workers {
             let name = format!("{}-build-{number}", std::process::id());
@@ -254,14 +262,10 @@ impl Worker {
         let given_up = lease.attempt() > self.options.attempts_max;
         match &self.task {
             _ if given_up => Ok(deploy::give_up(&self.store, lease).await?),
-            Task::Uploads => {
-                let fetch = self.options.fetch_root.as_ref();
-                Ok(deploy::run(&self.store, &self.wake, lease, fetch).await?)
-            }
+            Task::Uploads => Ok(deploy::run(&self.store, &self.wake, lease, &self.options.ways()).await?),
             Task::Builds(builds) => builds.run(lease, stop).await,
             Task::BuildsOff => {
-                let fetch = self.options.fetch_root.as_ref();
-                Ok(builds_off::run(&self.store, &self.wake, lease, fetch).await?)
+                Ok(builds_off::run(&self.store, &self.wake, lease, &self.options.ways()).await?)
             }
         }
     }

@@ -7,12 +7,23 @@ use offprint_model::id::DeploymentId;
 use offprint_model::name::ProjectName;
 use offprint_store::Verified;
 
+use crate::feedback::MayReach;
+
 /// Fetches the root of a deployment from its own host, and yields the status. The binary knows how.
 pub type FetchRoot = Arc<
     dyn Fn(&ProjectName, &DeploymentId) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send>>
         + Send
         + Sync,
 >;
+
+/// The ways out of the house that deploys take.
+#[derive(Clone, Default)]
+pub(crate) struct Ways {
+    /// How a deployment is looked at once it is live; `None`: it is not.
+    pub(crate) fetch_root: Option<FetchRoot>,
+    /// Which addresses of other servers may be called; `None`: none.
+    pub(crate) may_reach: Option<MayReach>,
+}
 
 /// Looks at a deployment. A site need not have a front page; that it answers at all is what counts.
 pub(crate) async fn verify(fetch: &FetchRoot, project: &ProjectName, id: &DeploymentId) -> Verified {

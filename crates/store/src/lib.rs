@@ -60,7 +60,7 @@ pub use feedback::{FeedbackId, FeedbackItem};
 pub use functions::FunctionsOf;
 pub use gc::Collected;
 pub use idempotency::Repeated;
-pub use jobs::{JobKind, Lease, Sealed, Verified, Work};
+pub use jobs::{JobKind, Lease, PagesTarget, Sealed, StepReport, Verified, Work};
 pub use lists::{
     BadCursor, COUNTED_MAX, Deleted, ListPage, ListQuery, Listing, PAGE_ROWS_MAX, Place, Reach, SitePlace,
     Total,

@@ -5,49 +5,51 @@ use offprint_model::rules::{RuleIssue, headers, redirects};
 use offprint_model::stages::{IllegalStep, StageEnd, StageName, StageStatus, Stages};
 use offprint_store::{Clock, JobKind, Lease, SiteDocument, Store, StoreError, Verified, Wake, Work};
 
+use super::remote::{Remote, RemoteError};
 use super::{failed, illegal};
-use crate::verify::{FetchRoot, verify};
+use crate::verify::{Ways, verify};
 
 /// Takes a queued deployment live.
 ///
 /// # Errors
 /// A fault of ours, or the lease was lost. The stages then stand where they stood, and a later attempt
 /// resumes from there.
-pub(crate) async fn run(
-    store: &Store,
-    wake: &Wake,
-    lease: &Lease,
-    fetch: Option<&FetchRoot>,
-) -> Result<(), StoreError> {
+pub(crate) async fn run(store: &Store, wake: &Wake, lease: &Lease, ways: &Ways) -> Result<(), StoreError> {
     let work = store.work(lease).await?;
     if work.deployment.stages.is_success() {
         // An earlier attempt has taken it live.
-        return look(store, lease, &work, fetch).await;
+        return look(store, lease, &work, ways).await;
     }
     let stages = begin(work.deployment.stages).map_err(illegal)?;
     store.set_stages(lease, stages).await?;
     let report = report(&work);
     store.append_log(lease, &report).await?;
     let sealed = store.seal(lease).await?;
+    if let (Some(target), Some((_, document))) = (&work.target, &work.content) {
+        let remote = Remote { store, lease, work: &work, target, may_reach: ways.may_reach.as_ref() };
+        match remote.run(document).await {
+            Ok(()) => {}
+            Err(RemoteError::Store(error)) => return Err(error),
+            Err(RemoteError::Refused(why)) => {
+                store.append_log(lease, &[line_now(&format!("Error: {why}"))]).await?;
+                return store.finish_failed(lease, failed(stages).map_err(illegal)?).await;
+            }
+        }
+    }
     let stages = stages.end(StageName::Deploy, StageEnd::Success, Clock::now()).map_err(illegal)?;
-    if fetch.is_none() {
+    if ways.fetch_root.is_none() {
         return store.activate(sealed, lease, stages).await;
     }
     let log: Vec<String> = report.into_iter().map(|line| line.text).collect();
     store.activate_to_be_verified(sealed, lease, stages, Some(log.join("\n"))).await?;
     // Nobody shall wait for the site until we have looked at it.
     wake.edge();
-    look(store, lease, &work, fetch).await
+    look(store, lease, &work, ways).await
 }
 
 /// Looks at a deployment that is live, and ends its job.
-async fn look(
-    store: &Store,
-    lease: &Lease,
-    work: &Work,
-    fetch: Option<&FetchRoot>,
-) -> Result<(), StoreError> {
-    let seen = match fetch {
+async fn look(store: &Store, lease: &Lease, work: &Work, ways: &Ways) -> Result<(), StoreError> {
+    let seen = match &ways.fetch_root {
         Some(fetch) => verify(fetch, &work.deployment.project_name, &work.deployment.id).await,
         None => Verified::default(),
     };

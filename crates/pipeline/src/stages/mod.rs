@@ -9,6 +9,7 @@ mod clone_repo;
 pub(crate) mod deploy;
 mod initialize;
 mod plan;
+mod remote;
 pub(crate) mod step;
 mod toolchain;
 
@@ -30,7 +31,7 @@ use crate::host_tools::HostTools;
 use crate::ingest::{SiteLimits, blocking, ingest};
 use crate::log_sink::LogSink;
 use crate::mask::{Masker, SECRET_BYTES_MIN};
-use crate::verify::FetchRoot;
+use crate::verify::Ways;
 use crate::workspace::WorkDirs;
 
 /// The URL of a deployment, for `CF_PAGES_URL`.
@@ -107,7 +108,7 @@ pub(crate) struct Builds {
     pub(crate) store: Store,
     pub(crate) wake: Wake,
     pub(crate) options: BuildOptions,
-    pub(crate) fetch_root: Option<FetchRoot>,
+    pub(crate) ways: Ways,
     pub(crate) caches: BuildCaches,
     pub(crate) host_tools: HostTools,
 }
@@ -133,14 +134,9 @@ impl Context<'_> {
 }
 
 impl Builds {
-    pub(crate) fn new(
-        store: Store,
-        wake: Wake,
-        options: BuildOptions,
-        fetch_root: Option<FetchRoot>,
-    ) -> Self {
+    pub(crate) fn new(store: Store, wake: Wake, options: BuildOptions, ways: Ways) -> Self {
         let caches = BuildCaches::new(options.cache_dir.clone());
-        Self { store, wake, options, fetch_root, caches, host_tools: HostTools::default() }
+        Self { store, wake, options, ways, caches, host_tools: HostTools::default() }
     }
 
     /// Takes a build to its end.
@@ -165,7 +161,7 @@ impl Builds {
     }
 
     async fn deploy(&self, lease: &Lease) -> Result<(), StoreError> {
-        deploy::run(&self.store, &self.wake, lease, self.fetch_root.as_ref()).await
+        deploy::run(&self.store, &self.wake, lease, &self.ways).await
     }
 
     async fn run_in(

@@ -10,7 +10,7 @@ pub use build_jobs::BuildLease;
 pub use files::{VERSION_FILES_MAX, VersionFile};
 pub use requests::DeployWish;
 pub use target::Target;
-pub(crate) use target::shown_target;
+pub(crate) use target::{pages_target, shown_target};
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::crypt::Keys;
 use crate::error::{Result, StoreError};
+use crate::jobs::PagesTarget;
 
 const TOKEN: &str = "target token";
 
@@ -79,6 +80,17 @@ pub(super) fn target_to_json(
     };
     let stored = Stored { v: 1, base_url, account_id, project_name, api_token };
     serde_json::to_string(&stored).map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// The target as it is used.
+pub(crate) fn pages_target(stored: &str, keys: &Keys, owner: &str) -> Result<PagesTarget> {
+    let stored = read(stored)?;
+    Ok(PagesTarget {
+        api_token: keys.unseal(owner, TOKEN, &stored.api_token)?,
+        base_url: stored.base_url,
+        account_id: stored.account_id,
+        project_name: stored.project_name,
+    })
 }
 
 fn read(text: &str) -> Result<Stored> {

@@ -1,6 +1,6 @@
 //! Deleting and rolling back, and what they share with canceling and retrying.
 
-use offprint_model::deploy::{DeployStep, DeployTrigger, RunStatus};
+use offprint_model::deploy::{DeployTrigger, RunStatus};
 use offprint_model::deployment::Deployment;
 use offprint_model::id::DeploymentId;
 
@@ -98,7 +98,7 @@ impl Store {
             cause: Wish::Rollback.as_str(),
             prompt: DeployTrigger::Rollback,
             metadata: Some(deploy_metadata(&environment, &branch, id.as_str(), &commit).to_string()),
-            steps: &DeployStep::LOCAL,
+            follows_target: false,
             actor: &scope.actor,
         };
         let order = add_deploy(&tx, new, now).await?;

@@ -1,7 +1,7 @@
 //! The rows of a new deployment, whether it was uploaded, is to be built, or is made again.
 
 use offprint_model::config::Environment;
-use offprint_model::deploy::{DeployStep, DeployTrigger, RunStatus};
+use offprint_model::deploy::{DeployTrigger, RunStatus};
 use offprint_model::deployment::{Commit, SkipReason, Trigger};
 use offprint_model::id::DeploymentId;
 use offprint_model::name::{AliasLabel, BranchName};
@@ -136,7 +136,7 @@ impl Insert {
                 cause: wish.as_str(),
                 prompt,
                 metadata: Some(metadata.to_string()),
-                steps: &DeployStep::LOCAL,
+                follows_target: true,
                 actor: &self.actor,
             };
             let deploy = add_deploy(tx, new, now).await?;

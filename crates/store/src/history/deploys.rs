@@ -20,13 +20,14 @@ pub(crate) struct DeployRow<'a> {
     pub(crate) prompt: DeployTrigger,
     /// JSON.
     pub(crate) metadata: Option<String>,
-    /// Its steps.
-    pub(crate) steps: &'static [DeployStep],
+    /// Whether it goes where its app's deploys go; else it is for this server, whatever the app says.
+    pub(crate) follows_target: bool,
     pub(crate) actor: &'a Actor,
 }
 
 const NEXT: &str =
-    "UPDATE project SET deploys_made = deploys_made + 1 WHERE seq = $1 RETURNING deploys_made AS seq";
+    "UPDATE project SET deploys_made = deploys_made + 1 WHERE seq = $1 RETURNING deploys_made AS seq,
+    target IS NOT NULL AS is_remote";
 const ADD: &str =
     "INSERT INTO deploy (id, account_seq, project_seq, deployment_seq, build_seq, number, cause, prompt,
         source_event, metadata, created_by, created, status)
@@ -45,7 +46,10 @@ const ABOUT: &str =
 
 /// Writes down a wish and returns its number, by which wishes are ordered among all projects.
 pub(crate) async fn add_deploy(tx: &Tx, new: DeployRow<'_>, now: Timestamp) -> Result<i64> {
-    let number = returned(&tx.returning(NEXT, values![new.project_seq]).await?)?;
+    let next = tx.returning(NEXT, values![new.project_seq]).await?;
+    let number = returned(&next)?;
+    let is_remote = next.first().map(|row| row.get::<bool>("is_remote")).transpose()?.unwrap_or_default();
+    let steps = if is_remote && new.follows_target { &DeployStep::REMOTE } else { &DeployStep::LOCAL };
     let id = new_id(Entity::Deploy, now);
     let values = values![
         &id,
@@ -59,7 +63,7 @@ pub(crate) async fn add_deploy(tx: &Tx, new: DeployRow<'_>, now: Timestamp) -> R
         now
     ];
     let seq = returned(&tx.returning(ADD, values).await?)?;
-    add_deploy_steps(tx, seq, new.steps, now).await?;
+    add_deploy_steps(tx, seq, steps, now).await?;
     tell(tx, seq, "deploy.created", new.actor, now).await?;
     Ok(seq)
 }

@@ -10,8 +10,10 @@
 
 mod activate;
 mod build;
+mod steps;
 
 pub use activate::Verified;
+pub use steps::{PagesTarget, StepReport};
 
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use offprint_model::id::DeploymentId;
 use offprint_model::stages::{StageName, StageStatus, Stages};
 use offprint_model::time::Timestamp;
 
+use crate::apps::pages_target;
 use crate::assets::hash_of;
 use crate::clock::Clock;
 use crate::db::{Rows, Tx, values};
@@ -108,6 +111,8 @@ pub struct Work {
     pub credentials: Option<SourceCredentials>,
     /// The number of the build cache: what was cached under another must not be used.
     pub cache_epoch: u64,
+    /// The other server to which it goes as well, where its app says so.
+    pub target: Option<PagesTarget>,
 }
 
 const CLAIMABLE_UPLOAD: &str = "SELECT seq FROM job
@@ -123,7 +128,9 @@ const CLAIMABLE_BUILD: &str = "SELECT j.seq FROM job j
     ORDER BY d.environment <> 'production', j.seq LIMIT 1";
 const LEASE: &str = "UPDATE job SET state = 'leased', attempt = attempt + 1, lease_until = $2, worker = $3
     WHERE seq = $1 RETURNING seq, deployment_seq, deploy_seq, attempt";
-const WORK: &str = "SELECT d.untrusted, d.pull_request, d.project_seq, p.cache_epoch, s.hash
+const WORK: &str =
+    "SELECT d.untrusted, d.pull_request, d.project_seq, p.cache_epoch, p.target, p.public_id, s.hash,
+        EXISTS (SELECT 1 FROM deploy_step r WHERE r.deploy_seq = $2 AND r.name = 'poll') AS is_remote
     FROM deployment d JOIN project p ON p.seq = d.project_seq LEFT JOIN site s ON s.id = d.site_id
     WHERE d.seq = $1";
 const DEPLOYMENT_ID: &str = "SELECT id FROM deployment WHERE seq = $1";
@@ -211,7 +218,8 @@ impl Store {
         let tx = self.db().read().await?;
         holds(&tx, lease).await?;
         let deployment = by_seq(&tx, self.keys(), lease.deployment_seq).await?;
-        let row = tx.one(WORK, values![lease.deployment_seq]).await?.ok_or(StoreError::LeaseLost)?;
+        let row =
+            tx.one(WORK, values![lease.deployment_seq, lease.order]).await?.ok_or(StoreError::LeaseLost)?;
         let site = row.get::<Option<Vec<u8>>>("hash")?.map(hash_of).transpose()?;
         let credentials = match lease.kind {
             JobKind::Upload => None,
@@ -235,6 +243,13 @@ impl Store {
                 .and_then(|number| u64::try_from(number).ok()),
             credentials,
             cache_epoch: u64::try_from(row.get::<i64>("cache_epoch")?).unwrap_or_default(),
+            target: match row.get::<Option<String>>("target")? {
+                // Where it goes was settled when it was asked for; a target that was taken away is not missed.
+                Some(target) if row.get("is_remote")? => {
+                    Some(pages_target(&target, self.keys(), &row.get::<String>("public_id")?)?)
+                }
+                _ => None,
+            },
         })
     }
 

@@ -1,8 +1,10 @@
 //! The whole story: an app from nothing to production, a second deploy, a rollback, a cancel.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, id};
+use crate::support::{TOKEN, TestServer, id, skip};
 
 fn steps(of: &Value) -> Vec<(&str, &str)> {
     let steps = of["steps"].as_array().unwrap();
@@ -134,4 +136,26 @@ async fn an_app_keeps_its_settings_and_hides_its_site() {
     elsewhere["baseUrl"] = json!("https://evil.example/v4");
     assert_eq!(api.patch(&path, json!({ "target": elsewhere })).await.refused(422), "target.apiToken");
     assert!(!server.log().contains("hush-hush"));
+}
+
+/// The lines of the documentation, all of them, in a shell.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lines_of_the_documentation_run() {
+    for tool in ["curl", "python3"] {
+        if Command::new(tool).arg("--version").output().is_err() {
+            return skip(&format!("{tool} is missing"));
+        }
+    }
+    let server = TestServer::start().await;
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/DEPLOYS-API.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks = page.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+    let script: String = ["set -eu\n"].into_iter().chain(blocks).collect();
+    let mut shell = Command::new("timeout");
+    shell.args(["60", "bash", "-o", "pipefail", "-c", &script]);
+    shell.env("OFFPRINT", server.origin()).env("TOKEN", TOKEN);
+    let run = tokio::task::spawn_blocking(move || shell.output()).await.unwrap().unwrap();
+    let said = format!("{}\n{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{said}");
+    assert_eq!(server.page("hello.pages.localhost", "/").await, "<h1>Hello</h1>");
 }
