@@ -11,7 +11,7 @@ use offprint_wire::error_code::ErrorCode;
 use tower::service_fn;
 
 use crate::account::{accounts, memberships, tokens, user};
-use crate::deploys;
+use crate::deploys_api;
 use crate::error::ApiError;
 use crate::front;
 use crate::pages::{assets, deploy_hooks, deployments, domains, projects, webhooks};
@@ -32,7 +32,7 @@ pub fn router(state: ApiState) -> Router {
         let inner = inner.clone();
         async move { Ok::<_, Infallible>(front::answer(inner, request).await) }
     });
-    Router::new().nest_service(front::PREFIX, front).merge(deploys::router(&ctx))
+    Router::new().nest_service(front::PREFIX, front).merge(deploys_api::router(&ctx))
 }
 
 /// Paths are those of the official OpenAPI description, which a test compares, and our extensions.

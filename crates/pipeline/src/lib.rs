@@ -6,7 +6,8 @@
 //! wrong is an error, and the job is tried again.
 //!
 //! Beside them one worker makes compressed variants of what went live, one tells forges how deployments are, and
-//! one looks for new commits where no webhook comes. One builds the versions of apps, whose files are their content.
+//! one looks for new commits where no webhook comes. One builds the versions of apps, whose files are their content,
+//! and one tells subscribers of events.
 //!
 //! Knows nothing of either API's shapes, or of how requests find a site.
 
@@ -31,6 +32,7 @@ mod poll;
 mod variants;
 mod verify;
 mod versions;
+mod webhooks;
 
 pub use feedback::{DeploymentLinks, Feedback, FeedbackOptions, LinksOf, MayReach};
 pub use ingest::SiteLimits;

@@ -19,6 +19,7 @@ use crate::stages::{BuildOptions, Builds, StageError, deploy};
 use crate::variants::Compressor;
 use crate::verify::{FetchRoot, Ways};
 use crate::versions::VersionBuilder;
+use crate::webhooks::Teller;
 
 /// How often a running build asks whether it is still wanted: so long does it live at the most after it was canceled.
 const STILL_WANTED: Duration = Duration::from_millis(300);
@@ -162,6 +163,13 @@ impl Crew {
             stop: self.stop.clone(),
         };
         self.workers.spawn(versions.run());
+        let teller = Teller {
+            store: self.store.clone(),
+            idle: self.options.idle,
+            may_reach: self.options.ways().may_reach,
+            stop: self.stop.clone(),
+        };
+        self.workers.spawn(teller.run());
         if self.options.variants {
             let compressor = Compressor {
                 store: self.store.clone(),

@@ -209,7 +209,7 @@ macro_rules! into_values {
         }
     )*};
 }
-into_values!(i64, bool, &str, String, Vec<u8>, Option<i64>, Option<String>);
+into_values!(i64, bool, &str, String, Vec<u8>, Option<i64>, Option<bool>, Option<String>);
 
 impl IntoValue for &String {
     fn into_value(self) -> Value {

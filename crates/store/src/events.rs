@@ -73,8 +73,9 @@ impl<'a> NewEvent<'a> {
     }
 }
 
-const ADD: &str = "INSERT INTO event (id, account_seq, app, kind, subject, actor, parent, data, created)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const ADD: &str = "INSERT INTO event (id, account_seq, app, kind, subject, actor, parent, data, created, undelivered)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+        CASE WHEN $10 AND EXISTS (SELECT 1 FROM webhook w WHERE w.account_seq = $2 AND w.enabled = $10) THEN 1 ELSE 0 END)";
 
 /// Writes an event down and returns its id.
 pub(crate) async fn note_event(
@@ -98,7 +99,9 @@ pub(crate) async fn note_event(
         actor.key.clone(),
         event.parent,
         Value::Object(data).to_string(),
-        now
+        now,
+        // Who tells a subscriber that he was told, tells him for ever.
+        !event.kind.starts_with("webhook.")
     ];
     tx.run(ADD, values).await?;
     Ok(id)

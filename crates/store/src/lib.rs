@@ -24,6 +24,7 @@ mod projects;
 mod routing;
 mod source;
 mod variants;
+mod webhooks;
 
 mod gc;
 pub mod invariants;
@@ -78,3 +79,4 @@ pub use source::{
 pub use tokens::{Account, AccountScope, Bootstrap, Denied, Permission, Principal, Token};
 pub use variants::VariantWork;
 pub use wake::Wake;
+pub use webhooks::{WebhookCall, WebhookPatch};

@@ -18,17 +18,18 @@ pub(crate) async fn run(store: &Store, wake: &Wake, lease: &Lease, ways: &Ways) 
     let work = store.work(lease).await?;
     if work.deployment.stages.is_success() {
         // An earlier attempt has taken it live.
-        return look(store, lease, &work, ways).await;
+        return look(store, lease, &work, ways, None).await;
     }
     let stages = begin(work.deployment.stages).map_err(illegal)?;
     store.set_stages(lease, stages).await?;
     let report = report(&work);
     store.append_log(lease, &report).await?;
     let sealed = store.seal(lease).await?;
+    let mut seen = None;
     if let (Some(target), Some((_, document))) = (&work.target, &work.content) {
         let remote = Remote { store, lease, work: &work, target, may_reach: ways.may_reach.as_ref() };
         match remote.run(document).await {
-            Ok(()) => {}
+            Ok(verified) => seen = Some(verified),
             Err(RemoteError::Store(error)) => return Err(error),
             Err(RemoteError::Refused(why)) => {
                 store.append_log(lease, &[line_now(&format!("Error: {why}"))]).await?;
@@ -44,14 +45,21 @@ pub(crate) async fn run(store: &Store, wake: &Wake, lease: &Lease, ways: &Ways) 
     store.activate_to_be_verified(sealed, lease, stages, Some(log.join("\n"))).await?;
     // Nobody shall wait for the site until we have looked at it.
     wake.edge();
-    look(store, lease, &work, ways).await
+    look(store, lease, &work, ways, seen).await
 }
 
-/// Looks at a deployment that is live, and ends its job.
-async fn look(store: &Store, lease: &Lease, work: &Work, ways: &Ways) -> Result<(), StoreError> {
-    let seen = match &ways.fetch_root {
-        Some(fetch) => verify(fetch, &work.deployment.project_name, &work.deployment.id).await,
-        None => Verified::default(),
+/// Looks at a deployment that is live, unless another server was asked about it, and ends its job.
+async fn look(
+    store: &Store,
+    lease: &Lease,
+    work: &Work,
+    ways: &Ways,
+    seen: Option<Verified>,
+) -> Result<(), StoreError> {
+    let seen = match (seen, &ways.fetch_root) {
+        (Some(seen), _) => seen,
+        (None, Some(fetch)) => verify(fetch, &work.deployment.project_name, &work.deployment.id).await,
+        (None, None) => Verified::default(),
     };
     store.complete(lease, seen).await
 }

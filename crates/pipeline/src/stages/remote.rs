@@ -10,14 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use offprint_client::types::{Deployment, Standing};
+use offprint_client::types::{Deployment, Project, Standing};
 use offprint_client::{ClientError, ClientOptions, NewDeployment, PagesApi, PagesClient, UploadSession};
 use offprint_model::asset::AssetKey;
 use offprint_model::config::Environment;
 use offprint_model::deploy::DeployStep;
 use offprint_model::id::AccountId;
 use offprint_model::manifest::Asset;
-use offprint_store::{Lease, PagesTarget, SiteDocument, StepReport, Store, StoreError, Work, WorkerKind};
+use offprint_store::{
+    Lease, PagesTarget, SiteDocument, StepReport, Store, StoreError, Verified, Work, WorkerKind,
+};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
@@ -72,7 +74,7 @@ impl Remote<'_> {
     ///
     /// # Errors
     /// [`RemoteError`]; nothing has changed here then.
-    pub(crate) async fn run(&self, document: &SiteDocument) -> Result<()> {
+    pub(crate) async fn run(&self, document: &SiteDocument) -> Result<Verified> {
         let client = self.client()?;
         let project = self.target.project_name.as_str();
         let unique: BTreeMap<&AssetKey, &Asset> =
@@ -89,7 +91,20 @@ impl Remote<'_> {
             }
         };
         let live = self.wait(&client, made).await?;
-        self.note_urls(&client, &live).await
+        let there = client.project(project).await?;
+        self.note_urls(&there, &live).await?;
+        Ok(self.verify(&there, &live))
+    }
+
+    /// Whether the other server serves what it was sent, in its own words. Somebody may have deployed there meanwhile.
+    fn verify(&self, there: &Project, live: &Deployment) -> Verified {
+        let is_production = self.work.deployment.environment == Environment::Production;
+        let canonical = there.canonical_deployment.as_ref().map(|deployment| deployment.id.as_str());
+        if is_production && canonical != Some(live.id.as_str()) {
+            let error = Some("The target serves another deployment in production.".to_owned());
+            return Verified { error, ..Verified::default() };
+        }
+        Verified { log: format!("The target serves the deployment {}.", live.id), error: None }
     }
 
     fn client(&self) -> Result<PagesClient> {
@@ -222,18 +237,15 @@ impl Remote<'_> {
     }
 
     /// Where it answers there.
-    async fn note_urls(&self, client: &PagesClient, live: &Deployment) -> Result<()> {
-        let production = match self.work.deployment.environment {
-            Environment::Preview => None,
-            Environment::Production => {
-                let host = client.project(&self.target.project_name).await?.subdomain;
-                let scheme = live.url.split("://").next().unwrap_or("https");
-                // The subdomain has no port, and a server that is tried out may have one.
-                let port = live.url.rsplit(':').next().filter(|port| port.parse::<u16>().is_ok());
-                let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-                (!host.is_empty()).then(|| format!("{scheme}://{host}{port}"))
-            }
-        };
+    async fn note_urls(&self, there: &Project, live: &Deployment) -> Result<()> {
+        let is_production = self.work.deployment.environment == Environment::Production;
+        let production = (is_production && !there.subdomain.is_empty()).then(|| {
+            let scheme = live.url.split("://").next().unwrap_or("https");
+            // The subdomain has no port, and a server that is tried out may have one.
+            let port = live.url.rsplit(':').next().filter(|port| port.parse::<u16>().is_ok());
+            let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+            format!("{scheme}://{}{port}", there.subdomain)
+        });
         Ok(self.store.set_deploy_urls(self.lease, production, live.url.clone()).await?)
     }
 

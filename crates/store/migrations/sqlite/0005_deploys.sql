@@ -217,8 +217,8 @@ CREATE TABLE event (
     -- JSON as it is shown.
     data        TEXT,
     created     INTEGER NOT NULL,
-    -- Whether it is still to be handed to webhooks.
-    undelivered INTEGER NOT NULL DEFAULT 1
+    -- Whether webhooks are still to be called with it.
+    undelivered INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX event_newest ON event (account_seq, created, id);
 CREATE INDEX event_kind ON event (account_seq, kind, created, id);

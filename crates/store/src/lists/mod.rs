@@ -190,7 +190,7 @@ impl Lister<'_> {
     async fn rows(&self, tx: &Tx, order: &Order, after: Option<&[Key]>, limit: usize) -> Result<Vec<Found>> {
         let mut query = Query::new("SELECT ");
         rows::select(&mut query, self.entity, order);
-        self.from_where(&mut query);
+        self.push_from_where(&mut query);
         if let Some(after) = after {
             query.push(" AND ");
             keyset::beyond(&mut query, self.entity, order, after, false);
@@ -206,14 +206,14 @@ impl Lister<'_> {
     async fn any_before(&self, tx: &Tx, order: &Order, key: &[Key], or_at: bool) -> Result<bool> {
         let reversed = order.reversed();
         let mut query = Query::new("SELECT 1");
-        self.from_where(&mut query);
+        self.push_from_where(&mut query);
         query.push(" AND ");
         keyset::beyond(&mut query, self.entity, &reversed, key, or_at);
         query.push(" LIMIT 1");
         Ok(!tx.all_of(query).await?.is_empty())
     }
 
-    fn from_where(&self, query: &mut Query) {
+    fn push_from_where(&self, query: &mut Query) {
         query.push(" FROM ").push(table(self.entity).name).push(" t0 WHERE ");
         self.reach.restrict(query, self.entity, "t0");
         query.push(" AND ");

@@ -7,7 +7,8 @@ use super::query::Query;
 use crate::events::Actor;
 use crate::tokens::{Permission, Principal};
 
-/// Receipt: what a caller may see, and whether he may change it. Made by [`Principal::reach`] only.
+/// Receipt: what a caller may see, and whether he may change it. Made by [`Principal::reach`], and for
+/// the system's own questions.
 #[derive(Clone, Debug)]
 pub struct Reach {
     pub(crate) accounts: Vec<i64>,
@@ -44,6 +45,17 @@ impl Principal {
 }
 
 impl Reach {
+    /// What the system itself sees of an account.
+    pub(crate) fn of_account(account: i64) -> Self {
+        Self {
+            accounts: vec![account],
+            apps: None,
+            actor: Actor::default(),
+            permission: Permission::Read,
+            deleted: Deleted::Hidden,
+        }
+    }
+
     /// The same, with or without deleted apps.
     #[must_use]
     pub fn with_deleted(self, deleted: Deleted) -> Self {

@@ -10,3 +10,4 @@ mod refusals;
 mod remote;
 mod story;
 mod streams;
+mod webhooks;

@@ -3,7 +3,7 @@
 use axum::routing::{MethodRouter, get, post};
 use offprint_model::listing::Entity;
 
-use super::{api_keys, app_versions, apps, builds, deploys, files, list, workspaces};
+use super::{api_keys, app_versions, apps, builds, deploys, files, list, webhooks, workspaces};
 use crate::state::Ctx;
 
 /// A list of an entity.
@@ -43,6 +43,12 @@ pub(super) fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
         ("/deploys/{id}/stream", get(deploys::stream)),
         ("/events", listed(Entity::Event)),
         ("/events/{id}", shown(Entity::Event)),
+        ("/webhook-subscriptions", listed(Entity::WebhookSubscription).post(webhooks::create)),
+        (
+            "/webhook-subscriptions/{id}",
+            shown(Entity::WebhookSubscription).patch(webhooks::update).delete(webhooks::delete),
+        ),
+        ("/webhook-subscriptions/{id}/test", post(webhooks::test)),
         ("/api-keys", listed(Entity::ApiKey).post(api_keys::create)),
         ("/api-keys/{id}", shown(Entity::ApiKey).delete(api_keys::revoke)),
     ]

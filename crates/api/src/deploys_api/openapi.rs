@@ -96,7 +96,7 @@ fn described(operation: &Operation) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploys::table::table;
+    use crate::deploys_api::table::table;
     use std::collections::BTreeSet;
 
     #[test]

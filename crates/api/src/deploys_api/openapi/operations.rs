@@ -171,6 +171,39 @@ fn others() -> Vec<Operation> {
     vec![
         list(Entity::Event, "/events", "listEvents"),
         operation(("get", "/events/{id}", "getEvent", "An event."), reference("Event")),
+        list(Entity::WebhookSubscription, "/webhook-subscriptions", "listWebhookSubscriptions"),
+        create(
+            (
+                "post",
+                "/webhook-subscriptions",
+                "createWebhookSubscription",
+                "Be told of events, by signed calls.",
+            ),
+            "WebhookSubscription",
+            "NewWebhookSubscription",
+        ),
+        operation(
+            ("get", "/webhook-subscriptions/{id}", "getWebhookSubscription", "A subscription."),
+            reference("WebhookSubscription"),
+        ),
+        change(
+            ("patch", "/webhook-subscriptions/{id}", "updateWebhookSubscription", "Change a subscription."),
+            "WebhookSubscription",
+            "WebhookSubscriptionChange",
+        ),
+        operation(
+            ("delete", "/webhook-subscriptions/{id}", "deleteWebhookSubscription", "Remove a subscription."),
+            reference("Success"),
+        ),
+        operation(
+            (
+                "post",
+                "/webhook-subscriptions/{id}/test",
+                "testWebhookSubscription",
+                "Have it called with a test.",
+            ),
+            reference("Success"),
+        ),
         list(Entity::ApiKey, "/api-keys", "listApiKeys"),
         create(
             ("post", "/api-keys", "createApiKey", "Make a key; its secret is shown this once."),

@@ -32,6 +32,13 @@ pub(super) fn all() -> Map<String, Value> {
     }
     let secret = json!({ "type": "string", "description": "What authenticates; shown this once." });
     schemas.insert("NewApiKeyWithSecret".into(), object(Entity::ApiKey, &[("secret", secret)]));
+    let shared = [
+        ("TextTest", Kind::Text),
+        ("NumberTest", Kind::Number),
+        ("TimeTest", Kind::Time),
+        ("FlagTest", Kind::Flag),
+    ];
+    schemas.extend(shared.map(|(name, kind)| (name.to_owned(), tests(kind))));
     schemas.extend(general());
     schemas.extend(sent());
     schemas
@@ -95,7 +102,7 @@ fn filter(entity: Entity) -> Value {
     }
     properties.insert("NOT".into(), own);
     for field in entity.fields().iter().filter(|field| field.queried) {
-        properties.insert(field.name.into(), tests(field));
+        properties.insert(field.name.into(), tests_of(field));
     }
     for relation in entity.relations() {
         properties.insert(relation.name.into(), related(relation));
@@ -103,10 +110,21 @@ fn filter(entity: Entity) -> Value {
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
-fn tests(field: &Field) -> Value {
-    let value = value_of(field.kind);
+/// Tests of words are each field's own; those of the other kinds are shared.
+fn tests_of(field: &Field) -> Value {
+    match field.kind {
+        Kind::Id | Kind::Text => reference("TextTest"),
+        Kind::Number => reference("NumberTest"),
+        Kind::Time => reference("TimeTest"),
+        Kind::Flag => reference("FlagTest"),
+        Kind::Word(_) | Kind::Json => tests(field.kind),
+    }
+}
+
+fn tests(kind: Kind) -> Value {
+    let value = value_of(kind);
     let mut properties = Map::new();
-    for operator in field.kind.operators() {
+    for operator in kind.operators() {
         let operand = match *operator {
             "in" | "notIn" => json!({ "type": "array", "items": value, "maxItems": VALUES_MAX }),
             "isNull" | "isNotNull" => json!({ "type": "boolean" }),
@@ -295,7 +313,18 @@ fn sent() -> Map<String, Value> {
     let mut new_app = app.clone();
     new_app["workspaceId"] = text.clone();
     new_app["handle"] = json!({ "type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,56}[a-z0-9])?$" });
+    let hook = json!({
+        "name": line,
+        "url": { "type": "string", "format": "uri", "maxLength": 1000 },
+        "secret": { "type": "string", "minLength": 1, "maxLength": 200, "writeOnly": true },
+        "filter": { "type": ["array", "null"], "items": line, "maxItems": 50 },
+        "enabled": { "type": "boolean" },
+    });
+    let mut new_hook = hook.clone();
+    new_hook["workspaceId"] = text.clone();
     let all = json!({
+        "NewWebhookSubscription": open(&["name", "url"], new_hook),
+        "WebhookSubscriptionChange": open(&[], hook),
         "NewApp": open(&["name"], new_app),
         "AppChange": open(&[], app),
         "NewAppVersion": open(&["appId"], json!({ "appId": text, "name": line, "parentId": text })),

@@ -20,6 +20,7 @@ mod openapi;
 mod problem;
 mod shown;
 mod table;
+mod webhooks;
 mod workspaces;
 
 pub(crate) use around::router;
