@@ -90,7 +90,7 @@ impl IntoResponse for ApiError {
 }
 
 /// An error's text with those of its sources.
-fn chain_of(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn chain_of(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -171,6 +171,12 @@ impl From<StoreError> for ApiError {
             | StoreError::WrongSecretKey
             | StoreError::NewerStore(_)
             | StoreError::ChangedMigration(_)
+            // Nothing of the Pages API asks for what these refuse.
+            | StoreError::BadCursor(_)
+            | StoreError::NotDeployable(_)
+            | StoreError::TokenMissing
+            | StoreError::KeyReused
+            | StoreError::KeyBusy
             | StoreError::Corrupt(_) => Self::internal(error),
         }
     }
@@ -185,7 +191,7 @@ fn not_found(entity: Entity) -> ApiError {
         Entity::Domain => ErrorCode::DomainNotFound.into(),
         Entity::DeployHook => ErrorCode::DeployHookNotFound.into(),
         Entity::PullRequest => ErrorCode::PullRequestNotFound.into(),
-        Entity::Blob => ApiError::internal(StoreError::NotFound(entity)),
+        Entity::Blob | Entity::File | Entity::Listed(_) => ApiError::internal(StoreError::NotFound(entity)),
     }
 }
 
@@ -194,9 +200,13 @@ fn exists(entity: Entity) -> ApiError {
         Entity::Project => ErrorCode::ProjectExists.into(),
         Entity::Domain => ErrorCode::DomainExists.into(),
         Entity::DeployHook => ErrorCode::DeployHookExists.into(),
-        Entity::Account | Entity::Token | Entity::Deployment | Entity::PullRequest | Entity::Blob => {
-            ErrorCode::Conflict.into()
-        }
+        Entity::Account
+        | Entity::Token
+        | Entity::Deployment
+        | Entity::PullRequest
+        | Entity::Blob
+        | Entity::File
+        | Entity::Listed(_) => ErrorCode::Conflict.into(),
     }
 }
 

@@ -22,14 +22,25 @@ use crate::linger::lingering;
 /// Where the Pages API lives.
 pub(crate) const PREFIX: &str = "/client/v4";
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Answers a request. `inner` knows the paths below the prefix.
+/// Answers a request of the Pages API. `inner` knows the paths below the prefix.
+pub(crate) async fn answer(inner: Router, request: Request) -> Response {
+    let creates = request.method() == Method::POST && creates_deployment(request.uri().path());
+    around(inner, tidy(request), |panic, _| after_panic(panic, creates)).await
+}
+
+/// Answers a request, whose header `x-request-id` is then the answer's.
 ///
 /// The span has the request's method, path template, status and time, and never a header or a body:
 /// those hold credentials and secrets.
-pub(crate) async fn answer(inner: Router, request: Request) -> Response {
+pub(crate) async fn around(
+    inner: Router,
+    mut request: Request,
+    after_panic: impl FnOnce(&(dyn Any + Send), &HeaderValue) -> Response,
+) -> Response {
     let id = request_id(&request);
+    request.headers_mut().insert(X_REQUEST_ID, id.clone());
     let span = info_span!(
         "request",
         request.id = id.to_str().unwrap_or_default(),
@@ -40,11 +51,13 @@ pub(crate) async fn answer(inner: Router, request: Request) -> Response {
     );
     let work = async {
         let started = tokio::time::Instant::now();
-        let creates = request.method() == Method::POST && creates_deployment(request.uri().path());
-        let inner = inner.oneshot(tidy(lingering(request)));
+        let inner = inner.oneshot(lingering(request));
         let response = match AssertUnwindSafe(inner).catch_unwind().await {
             Ok(answered) => answered.unwrap_or_else(|never| match never {}),
-            Err(panic) => after_panic(panic.as_ref(), creates),
+            Err(panic) => {
+                tell(panic.as_ref());
+                after_panic(panic.as_ref(), &id)
+            }
         };
         let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
         Span::current().record("http.status", response.status().as_u16()).record("duration_ms", duration_ms);
@@ -97,12 +110,15 @@ fn creates_deployment(path: &str) -> bool {
     path.ends_with("/deployments") || path.ends_with("/retry")
 }
 
-/// wrangler sends a deployment again on code 8000000, so that code is for calls that stored nothing. A
-/// panic after a deployment may have been stored has a code of its own.
-fn after_panic(panic: &(dyn Any + Send), creates: bool) -> Response {
+fn tell(panic: &(dyn Any + Send)) {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("?"), "a handler panicked");
+}
+
+/// wrangler sends a deployment again on code 8000000, so that code is for calls that stored nothing. A
+/// panic after a deployment may have been stored has a code of its own.
+fn after_panic(_: &(dyn Any + Send), creates: bool) -> Response {
     let code = if creates { ErrorCode::OutcomeUnknown } else { ErrorCode::Unknown };
     ApiError::from(code).into_response()
 }

@@ -1,13 +1,14 @@
 //! The REST APIs. Knows neither how builds run nor how assets are served.
 //!
 //! In reading order: `state` is what the binary hands in; `front` is what happens to every request;
-//! `routes` is the table of contents; `auth` says who may; `account` and `pages` hold the endpoints, one
-//! file each.
+//! `routes` is the table of contents; `auth` says who may; `account` and `pages` hold the endpoints of
+//! the Pages API, one file each; `deploys_api` is the Deploys API.
 
 mod account;
 mod answer;
 mod auth;
 mod body;
+mod deploys_api;
 mod error;
 mod front;
 mod linger;

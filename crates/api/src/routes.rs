@@ -11,25 +11,28 @@ use offprint_wire::error_code::ErrorCode;
 use tower::service_fn;
 
 use crate::account::{accounts, memberships, tokens, user};
+use crate::deploys_api;
 use crate::error::ApiError;
 use crate::front;
 use crate::pages::{assets, deploy_hooks, deployments, domains, projects, tails, webhooks};
 use crate::state::{ApiState, Context, Ctx};
 
-/// Everything below `/client/v4`. The router has no fallback, so it can be merged into another.
+/// Everything below `/client/v4` and `/api`, and the description of the latter. The router has no fallback, so it can be
+/// merged into another.
 pub fn router(state: ApiState) -> Router {
+    let ctx = Context::new(state);
     let inner = table()
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .route_layer(from_fn(front::note_route))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_route)
-        .with_state(Context::new(state));
+        .with_state(ctx.clone());
     let front = service_fn(move |request: Request| {
         let inner = inner.clone();
         async move { Ok::<_, Infallible>(front::answer(inner, request).await) }
     });
-    Router::new().nest_service(front::PREFIX, front)
+    Router::new().nest_service(front::PREFIX, front).merge(deploys_api::router(&ctx))
 }
 
 /// Paths are those of the official OpenAPI description, which a test compares, and our extensions.

@@ -6,7 +6,8 @@
 //! wrong is an error, and the job is tried again.
 //!
 //! Beside them one worker makes compressed variants of what went live, one tells forges how deployments are, and
-//! one looks for new commits where no webhook comes.
+//! one looks for new commits where no webhook comes. One builds the versions of apps, whose files are their content,
+//! and one tells subscribers of events.
 //!
 //! Knows nothing of either API's shapes, or of how requests find a site.
 
@@ -30,9 +31,13 @@ mod wrangler_file;
 mod feedback;
 mod poll;
 mod variants;
+mod verify;
+mod versions;
+mod webhooks;
 
 pub use feedback::{DeploymentLinks, Feedback, FeedbackOptions, LinksOf, MayReach};
 pub use ingest::SiteLimits;
 pub use poll::Poller;
 pub use runner::{Pipeline, PipelineOptions};
 pub use stages::{BuildOptions, UrlOf};
+pub use verify::{FetchRoot, RootAnswer};

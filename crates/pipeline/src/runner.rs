@@ -19,6 +19,9 @@ use crate::poll::Poller;
 use crate::stages::deploy::{self, Deployer};
 use crate::stages::{BuildOptions, Builds, StageError};
 use crate::variants::Compressor;
+use crate::verify::{FetchRoot, Ways};
+use crate::versions::VersionBuilder;
+use crate::webhooks::Teller;
 
 /// How often a running build asks whether it is still wanted: so long does it live at the most after it was canceled.
 const STILL_WANTED: Duration = Duration::from_millis(300);
@@ -49,6 +52,8 @@ pub struct PipelineOptions {
     pub poll_interval: Option<Duration>,
     /// How forges are told of deployments; `None`: they are not.
     pub feedback: Option<FeedbackOptions>,
+    /// How a deployment is looked at once it is live; `None`: it is not.
+    pub fetch_root: Option<FetchRoot>,
 }
 
 impl Default for PipelineOptions {
@@ -64,7 +69,16 @@ impl Default for PipelineOptions {
             builds: None,
             poll_interval: None,
             feedback: None,
+            fetch_root: None,
         }
+    }
+}
+
+impl PipelineOptions {
+    /// The ways out of the house that deploys take.
+    fn ways(&self) -> Ways {
+        let may_reach = self.feedback.as_ref().map(|feedback| feedback.may_reach.clone());
+        Ways { fetch_root: self.fetch_root.clone(), may_reach }
     }
 }
 
@@ -129,7 +143,7 @@ impl Crew {
                 tracing::warn!(%error, "cannot remove the directories of earlier builds");
             }
         }
-        let builds = Arc::new(Builds::new(self.deployer(), self.wake.clone(), options.clone()));
+        let builds = Arc::new(Builds::new(self.deployer(), options.clone()));
         for number in 0..options.workers {
             let name = format!("{}-build-{number}", std::process::id());
             self.start_worker(name, Task::Builds(Arc::clone(&builds)));
@@ -142,6 +156,21 @@ impl Crew {
     }
 
     fn start_background(&self) {
+        let versions = VersionBuilder {
+            store: self.store.clone(),
+            wake: self.wake.clone(),
+            idle: self.options.idle,
+            lease_ttl: self.options.lease_ttl,
+            stop: self.stop.clone(),
+        };
+        self.workers.spawn(versions.run());
+        let teller = Teller {
+            store: self.store.clone(),
+            idle: self.options.idle,
+            may_reach: self.options.ways().may_reach,
+            stop: self.stop.clone(),
+        };
+        self.workers.spawn(teller.run());
         if self.options.variants {
             let compressor = Compressor {
                 store: self.store.clone(),
@@ -159,7 +188,12 @@ impl Crew {
     }
 
     fn deployer(&self) -> Deployer {
-        Deployer { store: self.store.clone(), functions: self.options.functions.clone() }
+        Deployer {
+            store: self.store.clone(),
+            wake: self.wake.clone(),
+            functions: self.options.functions.clone(),
+            ways: self.options.ways(),
+        }
     }
 
     fn start_worker(&self, name: String, task: Task) {

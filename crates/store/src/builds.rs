@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use offprint_model::config::{EnvVar, Environment};
+use offprint_model::deploy::BuildTrigger;
 use offprint_model::deployment::{Commit, Deployment, LogLine, SkipReason, Trigger};
 use offprint_model::id::ProjectId;
 use offprint_model::name::BranchName;
@@ -16,10 +17,10 @@ use offprint_model::time::Timestamp;
 
 use crate::clock::Clock;
 use crate::db::{Rows, Tx, values};
-use crate::deployments::{
-    ADD_BUILD, Insert, Snapshot, by_seq, end_unfinished, label, new_build_id, returned,
-};
+use crate::deployments::{Insert, Snapshot, Unfinished, Wish, by_seq, end_unfinished, label};
 use crate::error::{Result, StoreError};
+use crate::events::{Actor, NewEvent, note_event};
+use crate::history::{BuildRow, add_build};
 use crate::jobs::JobKind;
 use crate::open::Store;
 use crate::projects::{ProjectScope, load_by_seq};
@@ -73,14 +74,21 @@ impl Store {
         if let Some(delivery) = &delivery {
             note_new_delivery(&tx, scope.seq, delivery).await?;
         }
-        let seq = self.insert_build(&tx, scope.seq, project, new).await?;
+        let seq = self.insert_build(&tx, scope, project, new).await?;
         let deployment = by_seq(&tx, self.keys(), seq).await?;
         tx.commit().await?;
         Ok(deployment)
     }
 
     /// Writes the rows of a build, and skips those that it supersedes.
-    async fn insert_build(&self, tx: &Tx, project_seq: i64, project: Project, new: NewBuild) -> Result<i64> {
+    async fn insert_build(
+        &self,
+        tx: &Tx,
+        scope: &ProjectScope,
+        project: Project,
+        new: NewBuild,
+    ) -> Result<i64> {
+        let project_seq = scope.seq;
         let untrusted = judge(tx, project_seq, &new).await?;
         let label = match new.pull_request {
             // The branches of a fork share no host with ours, though they share their names.
@@ -90,8 +98,12 @@ impl Store {
         if new.skip.is_none() {
             supersede(tx, project_seq, new.branch.as_str(), &label, untrusted).await?;
         }
-        let values = values![new_build_id(), project_seq, None::<i64>, Clock::now()];
-        let build_seq = returned(&tx.returning(ADD_BUILD, values).await?)?;
+        let (prompt, source_event) = match new.trigger {
+            Trigger::AdHoc => (BuildTrigger::Manual, None),
+            _ => (BuildTrigger::Auto, Some(note_push(tx, scope, &new).await?)),
+        };
+        let build = BuildRow::of_repository(project_seq, prompt, source_event, &scope.actor);
+        let build_seq = add_build(tx, build, Clock::now()).await?;
         let environment = if untrusted { Environment::Preview } else { new.environment };
         let insert = Insert {
             project_seq,
@@ -108,14 +120,16 @@ impl Store {
             skipped: new.skip,
             untrusted,
             pull_request: new.pull_request.and_then(|number| i64::try_from(number).ok()),
+            actor: scope.actor.clone(),
         };
-        insert.run(tx, "create").await
+        insert.run(tx, Wish::Create).await
     }
 
     /// Asks that no later build of the project sees what earlier ones have cached.
     pub async fn purge_build_cache(&self, scope: &ProjectScope) -> Result<()> {
         let tx = self.db().write("purge_build_cache").await?;
         tx.run(PURGE, values![scope.seq]).await?;
+        scope.tell(&tx, "build_cache.purged").await?;
         tx.commit().await
     }
 
@@ -129,6 +143,16 @@ impl Store {
         }
         Ok(epochs)
     }
+}
+
+/// Writes down what asks for a build and is no call of an API, and returns its id.
+async fn note_push(tx: &Tx, scope: &ProjectScope, new: &NewBuild) -> Result<String> {
+    let kind = if new.trigger == Trigger::DeployHook { "deploy_hook.called" } else { "source.pushed" };
+    let event = NewEvent::of_app(scope.account_seq, &scope.app, kind)
+        .with("trigger", new.trigger.as_str())
+        .with("branch", new.branch.as_str())
+        .with("commit", new.commit.hash.as_str());
+    note_event(tx, &scope.actor, event, Clock::now()).await
 }
 
 /// Whether what is to be built is a stranger's. What the forge said of the pull request counts more than what the
@@ -165,8 +189,8 @@ async fn supersede(tx: &Tx, project_seq: i64, branch: &str, label: &str, untrust
         let stages = stages_from_json(&row.get::<String>("stages")?)?;
         let stages = skipped(stages, now)?;
         let line = LogLine { at: now, text: "Skipped: a newer push of this branch arrived.".into() };
-        let reason = Some(SkipReason::SupersededQueuedBuild);
-        end_unfinished(tx, row.get("seq")?, stages, reason, line).await?;
+        let end = Unfinished { stages, skipped: Some(SkipReason::SupersededQueuedBuild), line };
+        end_unfinished(tx, row.get("seq")?, end, &Actor::default()).await?;
     }
     Ok(())
 }

@@ -23,6 +23,8 @@ pub(crate) struct Keys {
     /// Names the key, and tells nothing about it.
     pub(crate) id: String,
     pub(crate) signing: Secret<[u8; 32]>,
+    /// Authenticates the cursors of lists.
+    pub(crate) cursors: Secret<[u8; 32]>,
     cipher: XChaCha20Poly1305,
 }
 
@@ -50,7 +52,8 @@ impl Keys {
         let id = blake3::Hash::from_bytes(derive("offprint store 2026 key id")).to_hex();
         let cipher = XChaCha20Poly1305::new(&derive("offprint store 2026 secret values").into());
         let signing = Secret::new(derive("offprint store 2026 upload tokens"));
-        Self { id: id[..16].to_owned(), signing, cipher }
+        let cursors = Secret::new(derive("offprint store 2026 cursors"));
+        Self { id: id[..16].to_owned(), signing, cursors, cipher }
     }
 
     /// Encrypts a value: nonce and ciphertext in hex digits.

@@ -18,6 +18,7 @@ use sea_orm::{
 
 use crate::error::Result;
 use crate::failpoints;
+use crate::lists::Query;
 
 /// Connections that read; each holds a thread and a page cache of up to 2 MB.
 const READERS: u32 = 4;
@@ -139,6 +140,13 @@ impl Tx {
         self.all(sql, values).await
     }
 
+    /// All rows of a statement that was put together.
+    pub(crate) async fn all_of(&self, query: Query) -> Result<Vec<Row>> {
+        let (text, values) = query.into_parts();
+        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, text, values);
+        Ok(self.inner.query_all_raw(statement).await?.into_iter().map(Row).collect())
+    }
+
     /// Makes the changes durable and visible. When it fails, none of them happened, except that a crash of
     /// the machine in the middle leaves open which.
     pub(crate) async fn commit(self) -> Result<()> {
@@ -171,6 +179,11 @@ impl Row {
         Ok(self.0.try_get_by(column)?)
     }
 
+    /// The value in the column with this number, from 0.
+    pub(crate) fn at<T: TryGetable>(&self, n: usize) -> Result<T> {
+        Ok(self.0.try_get_by(n)?)
+    }
+
     /// A time.
     pub(crate) fn time(&self, column: &str) -> Result<Timestamp> {
         Ok(Timestamp::from_micros(self.get(column)?))
@@ -196,7 +209,7 @@ macro_rules! into_values {
         }
     )*};
 }
-into_values!(i64, bool, &str, String, Vec<u8>, Option<i64>, Option<String>);
+into_values!(i64, bool, &str, String, Vec<u8>, Option<i64>, Option<bool>, Option<String>);
 
 impl IntoValue for &String {
     fn into_value(self) -> Value {

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use offprint_model::asset::{AssetPath, BlobHash};
+use offprint_model::listing;
+
+use crate::lists::BadCursor;
 
 /// A thing that is looked for by name or id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,10 @@ pub enum Entity {
     DeployHook,
     /// A pull request.
     PullRequest,
+    /// A workspace, app, build or whatever else the Deploys API lists.
+    Listed(listing::Entity),
+    /// A file of an app's version.
+    File,
 }
 
 impl Entity {
@@ -37,6 +44,8 @@ impl Entity {
             Self::Blob => "blob",
             Self::DeployHook => "deploy hook",
             Self::PullRequest => "pull request",
+            Self::Listed(entity) => entity.name(),
+            Self::File => "file",
         }
     }
 }
@@ -101,6 +110,21 @@ pub enum StoreError {
     /// The webhook call was heard before.
     #[error("this delivery was heard before")]
     Replayed,
+    /// The cursor is not one, or of another list.
+    #[error("the cursor {0}")]
+    BadCursor(#[from] BadCursor),
+    /// The build cannot be deployed, or the version not be built; the text says why.
+    #[error("{0}")]
+    NotDeployable(&'static str),
+    /// A target at another server needs a token.
+    #[error("a target at another server needs its apiToken")]
+    TokenMissing,
+    /// The same key came with another request.
+    #[error("this key was used for another request")]
+    KeyReused,
+    /// The first request with this key has not been answered yet.
+    #[error("the first request with this key is still under way")]
+    KeyBusy,
     /// The deployment has ended.
     #[error("the deployment has ended and cannot be canceled")]
     NotCancelable,

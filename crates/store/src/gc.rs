@@ -1,6 +1,6 @@
 //! Collection: blobs that nothing holds go after a grace time.
 //!
-//! A pin holds a blob for ever; a key that was refreshed within the grace time holds it; and so does the time
+//! A pin or a file of an app's version holds a blob for ever; a key that was refreshed within the grace time holds it; and so does the time
 //! at which it was stored or lost its last pin. Three steps, each in small batches under the lock that keeps
 //! uploads out, with pauses: sites that no deployment uses lose their pins; rows of blobs that nothing holds
 //! go, and then their packs and files; packs and files without a row, which a crash has left, go last. In this
@@ -39,7 +39,9 @@ pub struct Collected {
 }
 
 const RELEASED: &str = "SELECT id, released FROM site WHERE released IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.site_id = site.id) ORDER BY id LIMIT $1";
+    AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.site_id = site.id)
+    AND NOT EXISTS (SELECT 1 FROM build b WHERE b.site_id = site.id AND b.version_seq IS NOT NULL)
+    ORDER BY id LIMIT $1";
 const TOUCH_PINNED: &str = "UPDATE blob SET touched = $2
     WHERE id IN (SELECT blob_id FROM pin WHERE site_id = $1) AND touched < $2";
 const UNPIN: &str = "DELETE FROM pin WHERE site_id = $1";
@@ -48,6 +50,7 @@ const FORGET_VARIANT_WORK: &str = "DELETE FROM variant_work WHERE site_id = $1";
 const FORGET_SITE: &str = "DELETE FROM site WHERE id = $1";
 const UNPINNED: &str = "SELECT b.id FROM blob b WHERE b.id > $1 AND b.touched <= $2
     AND NOT EXISTS (SELECT 1 FROM pin WHERE pin.blob_id = b.id)
+    AND NOT EXISTS (SELECT 1 FROM version_file f WHERE f.blob_id = b.id)
     AND NOT EXISTS (SELECT 1 FROM asset_key k WHERE k.blob_id = b.id AND k.refreshed > $2)
     ORDER BY b.id LIMIT $3";
 const HASHES_BETWEEN: &str = "SELECT hash FROM blob WHERE hash BETWEEN $1 AND $2";

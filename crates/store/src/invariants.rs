@@ -28,7 +28,8 @@ const ALIASES: &str = "SELECT 'production of ' || p.name AS alias, d.seq, d.dele
         LEFT JOIN deployment d ON d.seq = q.deployment_seq LEFT JOIN site s ON s.id = d.site_id";
 const SITES: &str = "SELECT s.id, s.hash, s.pins, s.released,
         (SELECT count(*) FROM pin WHERE pin.site_id = s.id) AS pinned,
-        (SELECT count(*) FROM deployment d WHERE d.site_id = s.id) AS deployments FROM site s";
+        (SELECT count(*) FROM deployment d WHERE d.site_id = s.id) + (SELECT count(*) FROM build b
+            WHERE b.site_id = s.id AND b.version_seq IS NOT NULL) AS holders FROM site s";
 const PINNED: &str =
     "SELECT b.hash, b.size FROM pin JOIN blob b ON b.id = pin.blob_id WHERE pin.site_id = $1";
 const KEYED: &str = "SELECT DISTINCT b.hash, b.size FROM asset_key k JOIN blob b ON b.id = k.blob_id";
@@ -117,13 +118,18 @@ async fn check_deployments(tx: &Tx, broken: &mut Vec<String>) -> Result<()> {
         check(!skipped || ended, "it has ended when it was skipped");
         check(!skipped || !stages.is_success(), "what was skipped is not live");
         let open = matches!(state.as_str(), "ready" | "leased");
-        check(open != ended, "its job is open until it has ended");
+        check(open || ended, "its job is open until it has ended");
+        let looked_at = open && ended && stages.is_success();
+        check(!open || !ended || looked_at, "the job of what has ended is only to look at what is live");
         check(state != "leased" || row.get::<Option<String>>("worker")?.is_some(), "a lease has a worker");
         check(
             state != "leased" && state != "done" || row.get::<i64>("attempt")? > 0,
             "a claimed job has an attempt",
         );
-        check((row.get::<i64>("open_deploys")? == 0) == ended, "its deploys are complete when it has ended");
+        check(
+            (row.get::<i64>("open_deploys")? == 0) == (ended && !open),
+            "its deploys are complete when it and its job have ended",
+        );
         let built: bool = row.get("built")?;
         let kind = if built { "build" } else { "upload" };
         check(jobless || row.get::<String>("kind")? == kind, "its job is for the right workers");
@@ -155,7 +161,7 @@ async fn check_site(
     if row.get::<i64>("pins")? != row.get::<i64>("pinned")? {
         broken.push(format!("site {hash:?} has lost pins"));
     }
-    if (row.get::<i64>("deployments")? == 0) != row.time_opt("released")?.is_some() {
+    if (row.get::<i64>("holders")? == 0) != row.time_opt("released")?.is_some() {
         broken.push(format!("site {hash:?} is not let go of when it should be"));
     }
     let mut pinned = HashSet::new();

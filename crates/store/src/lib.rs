@@ -7,17 +7,24 @@ mod open;
 
 mod tokens;
 
+mod api_keys;
+mod apps;
 mod assets;
 mod builds;
 mod deployments;
 mod domains;
+mod events;
 mod feedback;
 mod functions;
+mod history;
+mod idempotency;
 mod jobs;
+mod lists;
 mod projects;
 mod routing;
 mod source;
 mod variants;
+mod webhooks;
 
 mod gc;
 pub mod invariants;
@@ -33,21 +40,32 @@ pub mod failpoints;
 mod lock;
 mod migrate;
 mod page;
+mod public_id;
 mod site;
 mod sql;
 mod stored;
 mod wake;
 
+pub use api_keys::NewApiKey;
+pub use apps::{
+    AppPatch, BuildLease, DeployWish, NewAppFields, Retention, Target, VERSION_FILES_MAX, VersionFile,
+};
 pub use assets::{PutReport, Upload};
 pub use blobs::{Blobs, Variants};
 pub use builds::NewBuild;
 pub use clock::Clock;
 pub use deployments::{LogTail, NewContent, NewDeployment, UploadedConfiguration};
 pub use error::{Entity, Result, StoreError};
+pub use events::{Actor, Via};
 pub use feedback::{FeedbackId, FeedbackItem};
 pub use functions::FunctionsOf;
 pub use gc::Collected;
-pub use jobs::{JobKind, Lease, Sealed, Work};
+pub use idempotency::Repeated;
+pub use jobs::{JobKind, Lease, PagesTarget, Sealed, StepReport, Verified, Work};
+pub use lists::{
+    BadCursor, COUNTED_MAX, Deleted, ListPage, ListQuery, Listing, PAGE_ROWS_MAX, Place, Reach, SitePlace,
+    Total,
+};
 pub use open::{Store, StoreOptions};
 pub use operator::SoleWorker;
 pub use page::{Listed, Page};
@@ -61,3 +79,4 @@ pub use source::{
 pub use tokens::{Account, AccountScope, Bootstrap, Denied, Permission, Principal, Token};
 pub use variants::VariantWork;
 pub use wake::Wake;
+pub use webhooks::{WebhookCall, WebhookPatch};

@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/sqlite/0003_predecessors.sql"),
     },
     Migration { version: 4, name: "builds", sql: include_str!("../migrations/sqlite/0004_builds.sql") },
+    Migration { version: 5, name: "deploys", sql: include_str!("../migrations/sqlite/0005_deploys.sql") },
 ];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use offprint_model::config::{BuildConfig, Environment, EnvironmentConfig, EnvironmentPatch};
 use offprint_model::id::{AccountId, DeploymentId, ProjectId};
+use offprint_model::listing;
 use offprint_model::name::{BranchName, Hostname, InvalidName, ProjectName};
 use offprint_model::project::{Project, ProjectPatch, Source};
 use uuid::Uuid;
@@ -12,8 +13,10 @@ use crate::clock::Clock;
 use crate::crypt::Keys;
 use crate::db::{Row, Rows, Tx, values};
 use crate::error::{Entity, Result, StoreError};
+use crate::events::{Actor, NewEvent, note_event};
 use crate::open::Store;
 use crate::page::{Listed, Page};
+use crate::public_id::new_id;
 use crate::routing::routes_changed;
 use crate::source::{add_webhook_secret, forget_source};
 use crate::sql;
@@ -34,6 +37,9 @@ pub struct ProjectScope {
     name: ProjectName,
     pub(crate) account_seq: i64,
     pub(crate) seq: i64,
+    /// The id of the app in the Deploys API.
+    pub(crate) app: String,
+    pub(crate) actor: Actor,
 }
 
 impl ProjectScope {
@@ -44,7 +50,7 @@ impl ProjectScope {
 
     /// The receipt for the project's account: who may deploy may store assets to be deployed.
     pub fn account_scope(&self) -> AccountScope {
-        AccountScope { account: self.account.clone(), seq: self.account_seq }
+        AccountScope { account: self.account.clone(), seq: self.account_seq, actor: self.actor.clone() }
     }
 
     /// The project's id.
@@ -55,6 +61,38 @@ impl ProjectScope {
     /// The project's name.
     pub const fn project_name(&self) -> &ProjectName {
         &self.name
+    }
+
+    /// The id of the app in the Deploys API.
+    pub fn app_id(&self) -> &str {
+        &self.app
+    }
+
+    /// Writes down that something happened to the app.
+    pub(crate) async fn tell(&self, tx: &Tx, kind: &str) -> Result<()> {
+        self.tell_of(tx, kind, &[]).await
+    }
+
+    /// Writes down that something happened to the app, and what else is to be known of it.
+    pub(crate) async fn tell_of(&self, tx: &Tx, kind: &str, data: &[(&str, &str)]) -> Result<()> {
+        let event = NewEvent::of_app(self.account_seq, &self.app, kind);
+        let event = data.iter().fold(event, |event, (name, value)| event.with(name, *value));
+        note_event(tx, &self.actor, event, Clock::now()).await.map(drop)
+    }
+}
+
+/// What only an app of the Deploys API has.
+#[derive(Clone, Debug)]
+pub(crate) struct NewApp {
+    pub(crate) title: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) retention: Option<&'static str>,
+    pub(crate) public_access: bool,
+}
+
+impl Default for NewApp {
+    fn default() -> Self {
+        Self { title: None, description: None, retention: None, public_access: true }
     }
 }
 
@@ -78,7 +116,7 @@ pub struct NewProject {
 macro_rules! select_project {
     ($rest:literal) => {
         concat!(
-            "SELECT p.seq, p.id, p.account_seq, a.id AS account, p.name, p.production_branch, p.created,
+            "SELECT p.seq, p.id, p.public_id, p.account_seq, a.id AS account, p.name, p.production_branch, p.created,
                 p.build_config, p.production, p.preview, p.source,
                 (SELECT d.id FROM deployment d WHERE d.seq = p.canonical) AS canonical,
                 (SELECT d.id FROM deployment d WHERE d.project_seq = p.seq AND d.deleted IS NULL
@@ -89,39 +127,56 @@ macro_rules! select_project {
     };
 }
 
-const BY_NAME: &str = select_project!("WHERE p.account_seq = $1 AND p.name = $2");
-const BY_ID: &str = select_project!("WHERE a.id = $1 AND p.id = $2");
+const BY_NAME: &str = select_project!("WHERE p.account_seq = $1 AND p.name = $2 AND p.deleted IS NULL");
+const BY_ID: &str = select_project!("WHERE a.id = $1 AND p.id = $2 AND p.deleted IS NULL");
 const BY_SEQ: &str = select_project!("WHERE p.seq = $1");
-const LIST: &str = select_project!("WHERE p.account_seq = $1 ORDER BY p.seq DESC LIMIT $2 OFFSET $3");
-const BY_ID_ALONE: &str = select_project!("WHERE p.id = $1");
-const BY_NAME_ALONE: &str = select_project!("WHERE p.name = $1");
-const COUNT: &str = "SELECT count(*) AS total FROM project WHERE account_seq = $1";
+const LIST: &str =
+    select_project!("WHERE p.account_seq = $1 AND p.deleted IS NULL ORDER BY p.seq DESC LIMIT $2 OFFSET $3");
+const BY_ID_ALONE: &str = select_project!("WHERE p.id = $1 AND p.deleted IS NULL");
+const BY_NAME_ALONE: &str = select_project!("WHERE p.name = $1 AND p.deleted IS NULL");
+const COUNT: &str = "SELECT count(*) AS total FROM project WHERE account_seq = $1 AND deleted IS NULL";
 const ADD: &str = "INSERT INTO project
-        (id, account_seq, name, production_branch, created, build_config, production, preview, source)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (name) DO NOTHING RETURNING seq";
+        (id, account_seq, name, production_branch, created, build_config, production, preview, source,
+        modified, public_id, created_by, title, description, retention, public_access)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $5, $10, $11, $12, $13, $14, $15) ON CONFLICT (name) DO NOTHING RETURNING seq";
 const CHANGE: &str = "UPDATE project
-    SET production_branch = $2, build_config = $3, production = $4, preview = $5, source = $6 WHERE seq = $1";
+    SET production_branch = $2, build_config = $3, production = $4, preview = $5, source = $6, modified = $7 WHERE seq = $1";
 const ANY_DOMAIN: &str = "SELECT id FROM domain WHERE project_seq = $1 LIMIT 1";
 const COUNT_DEPLOYMENTS: &str =
     "SELECT count(*) AS total FROM deployment WHERE project_seq = $1 AND deleted IS NULL";
-/// In an order that leaves no reference behind. Each takes the project and, in the first, the time.
-const DELETE: [&str; 11] = [
-    "UPDATE project SET canonical = NULL WHERE seq = $1",
+/// The grace time of files that only this project's versions hold begins.
+const TOUCH_FILES: &str =
+    "UPDATE blob SET touched = $2 WHERE touched < $2 AND id IN (SELECT f.blob_id FROM version_file f
+    JOIN app_version v ON v.seq = f.version_seq WHERE v.project_seq = $1)";
+/// In an order that leaves no reference behind. Each takes the project.
+const DELETE: [&str; 19] = [
+    "UPDATE project SET canonical = NULL, default_version = NULL WHERE seq = $1",
     "DELETE FROM branch_alias WHERE project_seq = $1",
     "DELETE FROM predecessor WHERE project_seq = $1",
     "DELETE FROM job WHERE deployment_seq IN (SELECT seq FROM deployment WHERE project_seq = $1)",
     "DELETE FROM feedback WHERE deployment_seq IN (SELECT seq FROM deployment WHERE project_seq = $1)",
     "DELETE FROM log WHERE deployment_seq IN (SELECT seq FROM deployment WHERE project_seq = $1)",
+    "DELETE FROM deploy_step WHERE deploy_seq IN (SELECT seq FROM deploy WHERE project_seq = $1)",
     "DELETE FROM deploy WHERE project_seq = $1",
     "UPDATE deployment SET site_id = NULL WHERE project_seq = $1",
     "DELETE FROM deployment WHERE project_seq = $1",
+    "DELETE FROM build_step WHERE build_seq IN (SELECT seq FROM build WHERE project_seq = $1)",
+    "DELETE FROM build_job WHERE build_seq IN (SELECT seq FROM build WHERE project_seq = $1)",
     "DELETE FROM build WHERE project_seq = $1",
+    "DELETE FROM version_file WHERE version_seq IN (SELECT seq FROM app_version WHERE project_seq = $1)",
+    "UPDATE app_version SET parent_seq = NULL WHERE project_seq = $1",
+    "DELETE FROM app_version WHERE project_seq = $1",
+    "DELETE FROM token_app WHERE project_seq = $1",
+    "DELETE FROM tally WHERE project_seq = $1",
     "DELETE FROM project WHERE seq = $1",
 ];
 /// Before the rows go: sites that no other project uses are let go of.
 const RELEASE_SITES: &str = "UPDATE site SET released = $2
-    WHERE id IN (SELECT site_id FROM deployment WHERE project_seq = $1 AND site_id IS NOT NULL)
-    AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.site_id = site.id AND d.project_seq <> $1)";
+    WHERE (id IN (SELECT site_id FROM deployment WHERE project_seq = $1 AND site_id IS NOT NULL)
+        OR id IN (SELECT site_id FROM build WHERE project_seq = $1 AND version_seq IS NOT NULL AND site_id IS NOT NULL))
+    AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.site_id = site.id AND d.project_seq <> $1)
+    AND NOT EXISTS (SELECT 1 FROM build b
+        WHERE b.site_id = site.id AND b.project_seq <> $1 AND b.version_seq IS NOT NULL)";
 
 impl Store {
     /// Makes a project. One with a source gets a random secret for its webhooks.
@@ -129,33 +184,54 @@ impl Store {
     /// # Errors
     /// `Exists(Project)` when any account has one of this name, since the name is part of a host name.
     pub async fn create_project(&self, scope: &AccountScope, new: NewProject) -> Result<Project> {
+        let tx = self.db().write("create_project").await?;
+        let seq = self.add_project(&tx, scope, new, NewApp::default()).await?;
+        let (_, project) = load(&tx, self.keys(), BY_SEQ, values![seq]).await?;
+        tx.commit().await?;
+        Ok(project)
+    }
+
+    /// Writes the rows of a project and tells of it.
+    pub(crate) async fn add_project(
+        &self,
+        tx: &Tx,
+        scope: &AccountScope,
+        new: NewProject,
+        app: NewApp,
+    ) -> Result<i64> {
         let id = ProjectId::new(Uuid::new_v4().to_string());
-        let today = Clock::today();
+        let (today, now) = (Clock::today(), Clock::now());
+        let public_id = new_id(listing::Entity::App, now);
         let mut production = EnvironmentConfig::new(&today);
         production.apply(new.production);
         let mut preview = EnvironmentConfig::new(&today);
         preview.apply(new.preview);
-        let tx = self.db().write("create_project").await?;
         let values = values![
             id.as_str(),
             scope.seq,
             new.name.as_str(),
             new.production_branch.as_str(),
-            Clock::now(),
+            now,
             build_config_to_json(&new.build_config)?,
             environment_to_json(&production, self.keys(), &settings_owner(&id, Environment::Production))?,
             environment_to_json(&preview, self.keys(), &settings_owner(&id, Environment::Preview))?,
             new.source.as_ref().map(source_to_json).transpose()?,
+            &public_id,
+            scope.actor.key.clone(),
+            app.title,
+            app.description,
+            app.retention,
+            app.public_access,
         ];
         let added = tx.returning(ADD, values).await?;
         let seq: i64 = added.first().ok_or(StoreError::Exists(Entity::Project))?.get("seq")?;
         if new.source.is_some() {
-            add_webhook_secret(&tx, self.keys(), seq, &id).await?;
+            add_webhook_secret(tx, self.keys(), seq, &id).await?;
         }
-        routes_changed(&tx, &new.name).await?;
-        let (_, project) = load(&tx, self.keys(), BY_SEQ, values![seq]).await?;
-        tx.commit().await?;
-        Ok(project)
+        routes_changed(tx, &new.name).await?;
+        let event = NewEvent::of_app(scope.seq, &public_id, "app.created").with("handle", new.name.as_str());
+        note_event(tx, &scope.actor, event, now).await?;
+        Ok(seq)
     }
 
     /// A page of the account's projects, newest first.
@@ -177,7 +253,9 @@ impl Store {
     /// # Errors
     /// `NotFound(Project)`.
     pub async fn project(&self, scope: &AccountScope, name: &ProjectName) -> Result<(ProjectScope, Project)> {
-        load(self.db(), self.keys(), BY_NAME, values![scope.seq, name.as_str()]).await
+        let (found, project) =
+            load(self.db(), self.keys(), BY_NAME, values![scope.seq, name.as_str()]).await?;
+        Ok((ProjectScope { actor: scope.actor.clone(), ..found }, project))
     }
 
     /// A project by its id, for bearers of an upload token, which names both.
@@ -207,6 +285,7 @@ impl Store {
             forget_source(&tx, scope.seq).await?;
         }
         write_settings(&tx, self.keys(), scope.seq, &project).await?;
+        scope.tell(&tx, "app.updated").await?;
         tx.commit().await?;
         Ok(project)
     }
@@ -229,10 +308,12 @@ impl Store {
         }
         tx.run(RELEASE_SITES, values![scope.seq, Clock::now()]).await?;
         forget_source(&tx, scope.seq).await?;
+        tx.run(TOUCH_FILES, values![scope.seq, Clock::now()]).await?;
         for statement in DELETE {
             tx.run(statement, values![scope.seq]).await?;
         }
         routes_changed(&tx, &scope.name).await?;
+        scope.tell(&tx, "app.removed").await?;
         tx.commit().await
     }
 }
@@ -278,6 +359,7 @@ pub(crate) async fn write_settings(tx: &Tx, keys: &Keys, seq: i64, project: &Pro
         )?,
         environment_to_json(&project.preview, keys, &settings_owner(&project.id, Environment::Preview))?,
         project.source.as_ref().map(source_to_json).transpose()?,
+        Clock::now(),
     ];
     tx.run(CHANGE, values).await.map(drop)
 }
@@ -331,7 +413,16 @@ fn project_of(row: &Row, keys: &Keys) -> Result<(ProjectScope, Project)> {
         account: account.clone(),
         name: name.clone(),
     };
-    Ok((ProjectScope { account, id, name, account_seq: row.get("account_seq")?, seq }, project))
+    let scope = ProjectScope {
+        account,
+        id,
+        name,
+        account_seq: row.get("account_seq")?,
+        seq,
+        app: row.get("public_id")?,
+        actor: Actor::default(),
+    };
+    Ok((scope, project))
 }
 
 async fn add_domains(rows: &impl Rows, projects: &mut [(ProjectScope, Project)]) -> Result<()> {

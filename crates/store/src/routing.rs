@@ -68,7 +68,7 @@ pub struct RoutingUpdate {
     pub revision: u64,
     /// Whether every project is listed: one that is not has no routes any more.
     pub full: bool,
-    /// The projects; without routes: it was deleted.
+    /// The projects; without routes: it was deleted, or nobody may see it.
     pub projects: Vec<(ProjectName, Option<ProjectRoutes>)>,
 }
 
@@ -77,7 +77,8 @@ const NEXT_REVISION: &str = "UPDATE counter SET value = value + 1 WHERE name = '
 const NOTE_CHANGE: &str = "INSERT INTO route_change (project_name, revision) VALUES ($1, $2)
     ON CONFLICT (project_name) DO UPDATE SET revision = excluded.revision";
 const CHANGED: &str = "SELECT c.project_name, p.seq FROM route_change c
-    LEFT JOIN project p ON p.name = c.project_name WHERE c.revision > $1 ORDER BY c.revision LIMIT $2";
+    LEFT JOIN project p ON p.name = c.project_name AND p.deleted IS NULL AND p.public_access = $3
+    WHERE c.revision > $1 ORDER BY c.revision LIMIT $2";
 
 impl Store {
     /// The routes of all projects that changed after a revision, as they are at the one that is returned.
@@ -130,7 +131,7 @@ type Routed = Vec<(ProjectName, Option<ProjectRoutes>)>;
 /// `None`: too many.
 async fn changed_since(tx: &Tx, revision: i64) -> Result<Option<Routed>> {
     let limit = i64::try_from(CHANGES_MAX).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = tx.all(CHANGED, values![revision, limit]).await?;
+    let rows = tx.all(CHANGED, values![revision, limit, true]).await?;
     if rows.len() > CHANGES_MAX {
         return Ok(None);
     }
@@ -140,7 +141,7 @@ async fn changed_since(tx: &Tx, revision: i64) -> Result<Option<Routed>> {
         let routes = match row.get::<Option<i64>>("seq")? {
             None => None,
             Some(seq) => {
-                let mut chunk = Chunk::new(vec![(seq, name.clone())]);
+                let mut chunk = Chunk::new(vec![(seq, true, name.clone())]);
                 chunk.read(tx).await?;
                 chunk.projects.pop().map(|(_, routes)| routes)
             }
@@ -156,7 +157,7 @@ async fn all_projects(tx: &Tx) -> Result<Routed> {
     while let Some(mut chunk) = next_chunk(tx, after).await? {
         chunk.read(tx).await?;
         after = chunk.last;
-        projects.extend(chunk.projects.into_iter().map(|(name, routes)| (name, Some(routes))));
+        projects.extend(chunk.into_visible().map(|(name, routes)| (name, Some(routes))));
     }
     Ok(projects)
 }

@@ -4,6 +4,8 @@
 //! Sets travel as one JSON array and not as thousands of statements: each statement costs a hop to the
 //! connection's thread and back.
 
+use offprint_model::listing::LikePattern;
+
 /// That a column is in the JSON array $1.
 macro_rules! in_json {
     ($column:literal) => {
@@ -11,6 +13,31 @@ macro_rules! in_json {
     };
 }
 pub(crate) use in_json;
+
+/// What follows a column that is compared with [`like_pattern`]. SQLite's LIKE ignores the case of letters; GLOB does not.
+pub(crate) const LIKE: &str = " GLOB ";
+
+/// A pattern in the language of [`LIKE`]. One that ignores the case is in lower case, for a column in lower case.
+pub(crate) fn like_pattern(pattern: &LikePattern) -> String {
+    let mut glob = String::with_capacity(pattern.text.len());
+    let mut characters = pattern.text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '%' => glob.push('*'),
+            '_' => glob.push('?'),
+            '\\' => literal(&mut glob, characters.next().unwrap_or('\\')),
+            other => literal(&mut glob, other),
+        }
+    }
+    if pattern.ignores_case { glob.to_ascii_lowercase() } else { glob }
+}
+
+fn literal(glob: &mut String, character: char) {
+    match character {
+        '*' | '?' | '[' => glob.extend(['[', character, ']']),
+        other => glob.push(other),
+    }
+}
 
 /// $1 JSON array of hashes in hex: those that have a row.
 pub(crate) const KNOWN_BLOBS: &str = "SELECT hash FROM blob
@@ -106,6 +133,7 @@ pub(crate) const PRODUCTION_ALIASES_OF: &str = "SELECT p.canonical, m.name
 pub(crate) const UNHELD_BLOBS: &str = "SELECT b.id, b.hash, b.size FROM blob b
     WHERE b.id IN (SELECT value FROM json_each($2)) AND b.touched <= $1
     AND NOT EXISTS (SELECT 1 FROM pin WHERE pin.blob_id = b.id)
+    AND NOT EXISTS (SELECT 1 FROM version_file f WHERE f.blob_id = b.id)
     AND NOT EXISTS (SELECT 1 FROM asset_key k WHERE k.blob_id = b.id AND k.refreshed > $1)";
 
 /// $1 JSON array of blob ids.
@@ -118,9 +146,11 @@ pub(crate) const FORGET_BLOBS: &str = "DELETE FROM blob WHERE id IN (SELECT valu
 // The routing table as lines of text: one row with thousands of lines is read many times faster than
 // thousands of rows. Each takes projects from $1 up to $2.
 
-/// $1 project to begin after, $2 how many: lines "project name".
-pub(crate) const ROUTED_NAMES: &str = "SELECT group_concat(seq || ' ' || name, char(10)) AS lines
-    FROM (SELECT seq, name FROM project WHERE seq > $1 ORDER BY seq LIMIT $2)";
+/// $1 project to begin after, $2 how many: lines "project visible name"; visible is 1, or 0 for one that nobody may see.
+pub(crate) const ROUTED_NAMES: &str =
+    "SELECT group_concat(seq || ' ' || visible || ' ' || name, char(10)) AS lines
+    FROM (SELECT seq, name, deleted IS NULL AND public_access = 1 AS visible FROM project
+        WHERE seq > $1 ORDER BY seq LIMIT $2)";
 
 /// Lines "project short-id site".
 pub(crate) const ROUTED_PRODUCTION: &str =

@@ -1,6 +1,7 @@
 //! Accounts, API tokens, and the receipts that a token earns.
 
 use offprint_model::id::{AccountId, TokenId};
+use offprint_model::listing;
 use offprint_model::secret::Secret;
 use offprint_model::time::Timestamp;
 use subtle::ConstantTimeEq;
@@ -8,8 +9,11 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::db::{Row, Rows, Tx, values};
+use crate::deployments::returned;
 use crate::error::{Entity, Result, StoreError};
+use crate::events::{Actor, NewEvent, Via, note_event};
 use crate::open::Store;
+use crate::public_id::new_id;
 
 const TOKEN_CHARACTERS: usize = 40;
 /// The last use of a token is noted this often at the most, in microseconds.
@@ -92,6 +96,9 @@ pub struct Principal {
     account_seqs: Vec<i64>,
     permission: Permission,
     expires: Option<Timestamp>,
+    /// The projects for which the token is good; `None`: all of its accounts.
+    apps: Option<Vec<i64>>,
+    actor: Actor,
 }
 
 /// Why a principal gets no scope.
@@ -131,6 +138,32 @@ impl Principal {
         &self.accounts
     }
 
+    /// The same, and through which door and from where it came: what it does is written down so.
+    #[must_use]
+    pub fn through(self, via: Via, address: Option<String>) -> Self {
+        Self { actor: Actor::new(self.actor.key, via, address), ..self }
+    }
+
+    /// Whether the token is good for some apps only. Such a token has no scope of an account.
+    pub const fn is_limited(&self) -> bool {
+        self.apps.is_some()
+    }
+
+    /// The numbers of its accounts.
+    pub(crate) fn account_seqs(&self) -> &[i64] {
+        &self.account_seqs
+    }
+
+    /// The numbers of the projects that a limited token is good for.
+    pub(crate) fn apps(&self) -> Option<&[i64]> {
+        self.apps.as_deref()
+    }
+
+    /// Who acts.
+    pub(crate) const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// The receipt that the caller may act in the account.
     ///
     /// # Errors
@@ -138,10 +171,11 @@ impl Principal {
     pub fn scope(&self, account: &AccountId, permission: Permission) -> Result<AccountScope, Denied> {
         let found = self.accounts.iter().position(|candidate| candidate == account);
         let index = found.ok_or(Denied::UnknownAccount)?;
-        if permission > self.permission {
+        if permission > self.permission || self.is_limited() {
             return Err(Denied::Insufficient);
         }
-        Ok(AccountScope { account: account.clone(), seq: self.account_seqs[index] })
+        let actor = self.actor.clone();
+        Ok(AccountScope { account: account.clone(), seq: self.account_seqs[index], actor })
     }
 }
 
@@ -151,6 +185,7 @@ impl Principal {
 pub struct AccountScope {
     pub(crate) account: AccountId,
     pub(crate) seq: i64,
+    pub(crate) actor: Actor,
 }
 
 impl AccountScope {
@@ -163,14 +198,19 @@ impl AccountScope {
 const FIRST_ACCOUNT: &str = "SELECT seq, id FROM account ORDER BY seq LIMIT 1";
 const ACCOUNT: &str = "SELECT seq, id, name, email, created FROM account WHERE id = $1";
 const ADD_ACCOUNT: &str =
-    "INSERT INTO account (id, name, email, created) VALUES ($1, $2, $3, $4) RETURNING seq";
+    "INSERT INTO account (id, name, email, created, public_id) VALUES ($1, $2, $3, $4, $5)
+    RETURNING seq";
 const ANY_TOKEN: &str = "SELECT id FROM token WHERE account_seq = $1 LIMIT 1";
 const TOKENS_BY_LOOKUP: &str = "SELECT t.id, t.hash, t.permission, t.expires, t.last_used,
-        t.account_seq, a.id AS account, a.email
+        t.public_id, t.seq, t.limited, t.account_seq, a.id AS account, a.email
     FROM token t JOIN account a ON a.seq = t.account_seq WHERE t.lookup = $1";
 const ADD_TOKEN: &str =
-    "INSERT INTO token (id, account_seq, name, permission, lookup, hash, created, expires)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    "INSERT INTO token (id, account_seq, name, permission, lookup, hash, created, expires, public_id, limited)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING seq";
+const APPS_OF_TOKEN: &str = "SELECT project_seq FROM token_app WHERE token_seq = $1 ORDER BY project_seq";
+const FORGET_APPS: &str = "DELETE FROM token_app
+    WHERE token_seq IN (SELECT seq FROM token WHERE account_seq = $1 AND id = $2)";
+const PUBLIC_ID: &str = "SELECT public_id FROM token WHERE account_seq = $1 AND id = $2";
 const TOKENS: &str = "SELECT id, name, permission, created, expires, last_used FROM token
     WHERE account_seq = $1 ORDER BY seq";
 const REVOKE: &str = "DELETE FROM token WHERE account_seq = $1 AND id = $2";
@@ -196,11 +236,13 @@ impl Store {
             match find_token(&tx, &secret).await? {
                 Some(known) if known.get::<i64>("account_seq")? == seq => {}
                 Some(_) => return Err(StoreError::Exists(Entity::Token)),
-                None => drop(add_token(&tx, seq, "bootstrap", Permission::Write, None, &secret).await?),
+                None => {
+                    drop(NewToken::of("bootstrap", Permission::Write, None).add(&tx, seq, &secret).await?)
+                }
             }
         } else if tx.one(ANY_TOKEN, values![seq]).await?.is_none() {
             let secret = new_secret();
-            add_token(&tx, seq, "bootstrap", Permission::Write, None, &secret).await?;
+            NewToken::of("bootstrap", Permission::Write, None).add(&tx, seq, &secret).await?;
             made = Some(secret);
         }
         tx.commit().await?;
@@ -220,14 +262,25 @@ impl Store {
         if row.time_opt("last_used")?.is_none_or(unseen) {
             self.note_use(token.clone(), now);
         }
+        let apps = match row.get("limited")? {
+            true => Some(self.apps_of_token(row.get("seq")?).await?),
+            false => None,
+        };
         Ok(Some(Principal {
             token,
+            apps,
+            actor: Actor::new(row.get("public_id")?, Via::System, None),
             email: row.get("email")?,
             accounts: vec![AccountId::new(row.get::<String>("account")?)],
             account_seqs: vec![row.get("account_seq")?],
             permission: Permission::stored(&row.get::<String>("permission")?)?,
             expires,
         }))
+    }
+
+    async fn apps_of_token(&self, token: i64) -> Result<Vec<i64>> {
+        let rows = self.db().all(APPS_OF_TOKEN, values![token]).await?;
+        rows.iter().map(|row| row.get("project_seq")).collect()
     }
 
     /// Notes the use of a token beside the request, which need not wait for a disk.
@@ -255,7 +308,9 @@ impl Store {
     ) -> Result<(Token, Secret<String>)> {
         let secret = new_secret();
         let tx = self.db().write("create_token").await?;
-        let (id, created) = add_token(&tx, scope.seq, name, permission, expires, &secret).await?;
+        let new = NewToken::of(name, permission, expires);
+        let AddedToken { id, created, public_id, seq: _ } = new.add(&tx, scope.seq, &secret).await?;
+        tell(&tx, scope, "api_key.created", &public_id, created).await?;
         tx.commit().await?;
         let account = scope.account.clone();
         let token =
@@ -275,9 +330,11 @@ impl Store {
     /// `NotFound(Token)`.
     pub async fn revoke_token(&self, scope: &AccountScope, id: &TokenId) -> Result<()> {
         let tx = self.db().write("revoke_token").await?;
-        if tx.run(REVOKE, values![scope.seq, id.as_str()]).await? == 0 {
-            return Err(StoreError::NotFound(Entity::Token));
-        }
+        let known = tx.one(PUBLIC_ID, values![scope.seq, id.as_str()]).await?;
+        let public_id: String = known.ok_or(StoreError::NotFound(Entity::Token))?.get("public_id")?;
+        tx.run(FORGET_APPS, values![scope.seq, id.as_str()]).await?;
+        tx.run(REVOKE, values![scope.seq, id.as_str()]).await?;
+        tell(&tx, scope, "api_key.revoked", &public_id, Clock::now()).await?;
         tx.commit().await
     }
 
@@ -307,7 +364,8 @@ async fn ensure_account(tx: &Tx, id: Option<AccountId>, name: &str, email: &str)
         return Ok((row.get("seq")?, AccountId::new(row.get::<String>("id")?)));
     }
     let id = id.unwrap_or_else(|| AccountId::new(Uuid::new_v4().simple().to_string()));
-    let values = values![id.as_str(), name, email, Clock::now()];
+    let now = Clock::now();
+    let values = values![id.as_str(), name, email, now, new_id(listing::Entity::Workspace, now)];
     let rows = tx.returning(ADD_ACCOUNT, values).await?;
     let row = rows.first().ok_or_else(|| StoreError::Corrupt("an insert returned no row".into()))?;
     Ok((row.get("seq")?, id))
@@ -323,20 +381,53 @@ async fn find_token(rows: &impl Rows, secret: &Secret<String>) -> Result<Option<
     Ok(None)
 }
 
-async fn add_token(
-    tx: &Tx,
-    account: i64,
-    name: &str,
-    permission: Permission,
-    expires: Option<Timestamp>,
-    secret: &Secret<String>,
-) -> Result<(TokenId, Timestamp)> {
-    let id = TokenId::new(Uuid::new_v4().simple().to_string());
-    let (now, hash) = (Clock::now(), token_hash(secret));
-    let permission = permission.as_str();
-    let values = values![id.as_str(), account, name, permission, lookup(&hash), hash.to_vec(), now, expires];
-    tx.run(ADD_TOKEN, values).await?;
-    Ok((id, now))
+/// A token to be added.
+pub(crate) struct NewToken<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) permission: Permission,
+    pub(crate) expires: Option<Timestamp>,
+    /// Whether it is good for some apps only, which are then noted beside.
+    pub(crate) limited: bool,
+}
+
+/// A token that was added.
+pub(crate) struct AddedToken {
+    pub(crate) id: TokenId,
+    pub(crate) public_id: String,
+    pub(crate) created: Timestamp,
+    pub(crate) seq: i64,
+}
+
+impl<'a> NewToken<'a> {
+    const fn of(name: &'a str, permission: Permission, expires: Option<Timestamp>) -> Self {
+        Self { name, permission, expires, limited: false }
+    }
+
+    pub(crate) async fn add(self, tx: &Tx, account: i64, secret: &Secret<String>) -> Result<AddedToken> {
+        let id = TokenId::new(Uuid::new_v4().simple().to_string());
+        let (now, hash) = (Clock::now(), token_hash(secret));
+        let public_id = new_id(listing::Entity::ApiKey, now);
+        let values = values![
+            id.as_str(),
+            account,
+            self.name,
+            self.permission.as_str(),
+            lookup(&hash),
+            hash.to_vec(),
+            now,
+            self.expires,
+            &public_id,
+            self.limited
+        ];
+        let seq = returned(&tx.returning(ADD_TOKEN, values).await?)?;
+        Ok(AddedToken { id, public_id, created: now, seq })
+    }
+}
+
+async fn tell(tx: &Tx, scope: &AccountScope, kind: &str, subject: &str, now: Timestamp) -> Result<()> {
+    let data = serde_json::Map::new();
+    let event = NewEvent { account_seq: scope.seq, app: None, kind, subject, parent: None, data };
+    note_event(tx, &scope.actor, event, now).await.map(drop)
 }
 
 fn token_of(scope: &AccountScope, row: &Row) -> Result<Token> {

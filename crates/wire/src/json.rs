@@ -61,6 +61,11 @@ impl<'a> Node<'a> {
         Self { value, path: String::new() }
     }
 
+    /// A value that is not a body, under a name: a query parameter, for one.
+    pub fn named(value: &'a Value, name: &str) -> Self {
+        Self { value, path: name.to_owned() }
+    }
+
     /// A refusal of this value.
     pub fn refuse(&self, rule: impl Into<String>) -> InvalidMember {
         InvalidMember::new(self.path.clone(), rule)

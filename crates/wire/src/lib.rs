@@ -16,6 +16,7 @@ pub mod asset;
 pub mod build_config;
 pub mod deploy_hook;
 pub mod deployment;
+pub mod deploys;
 pub mod domain;
 pub mod environment;
 pub mod environment_request;

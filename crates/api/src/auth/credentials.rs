@@ -6,11 +6,11 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use offprint_model::secret::Secret;
-use offprint_store::Principal;
+use offprint_store::{Principal, Via};
 use offprint_wire::error_code::ErrorCode;
 
 use crate::error::{ApiError, Result};
-use crate::state::{Context, Ctx};
+use crate::state::{ClientAddress, Context, Ctx};
 
 /// Somebody whose token is good.
 pub(crate) struct Caller(pub(crate) Principal);
@@ -19,7 +19,7 @@ impl FromRequestParts<Ctx> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self> {
-        authenticate(ctx, &parts.headers).await.map(Self)
+        authenticate(ctx, parts).await.map(Self)
     }
 }
 
@@ -32,18 +32,25 @@ pub(crate) enum Credentials {
 }
 
 /// Finds out who is calling.
-pub(crate) async fn authenticate(ctx: &Context, headers: &HeaderMap) -> Result<Principal> {
-    let (secret, email) = match Credentials::read(headers)? {
+pub(crate) async fn authenticate(ctx: &Context, parts: &Parts) -> Result<Principal> {
+    let (secret, email) = match Credentials::read(&parts.headers)? {
         Credentials::Bearer(token) => (token, None),
         Credentials::Pair { email, key } => (key, Some(email)),
     };
     let principal = ctx.store.authenticate(&secret).await?.ok_or(ErrorCode::AuthenticationError)?;
+    let principal = principal.through(Via::PagesApi, address(parts));
     match email {
         Some(email) if !email.eq_ignore_ascii_case(principal.email()) => {
             Err(ErrorCode::AuthenticationError.into())
         }
         _ => Ok(principal),
     }
+}
+
+/// Where a request came from.
+pub(crate) fn address(parts: &Parts) -> Option<String> {
+    let ClientAddress(address) = parts.extensions.get::<ClientAddress>()?;
+    Some(address.to_string())
 }
 
 impl Credentials {

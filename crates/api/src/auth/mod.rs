@@ -8,7 +8,7 @@ mod scope;
 mod upload_token;
 mod uploader;
 
-pub(crate) use credentials::{Caller, authenticate};
+pub(crate) use credentials::{Caller, Credentials, address, authenticate};
 pub(crate) use scope::{InAccount, InProject, Manage, Read, Write, path_parameter};
 pub(crate) use upload_token::UploadTokens;
 pub(crate) use uploader::Uploader;

@@ -56,7 +56,7 @@ impl<P: Needs> FromRequestParts<Ctx> for InAccount<P> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self> {
-        let principal = authenticate(ctx, &parts.headers).await?;
+        let principal = authenticate(ctx, parts).await?;
         let account = AccountId::new(path_parameter(parts, "account_id").await?);
         let scope = principal.scope(&account, P::PERMISSION).map_err(|denied| match denied {
             // Another's account and one that does not exist are not told apart.

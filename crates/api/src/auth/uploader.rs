@@ -29,14 +29,14 @@ impl FromRequestParts<Ctx> for Uploader {
             if let Some(grant) = ctx.upload_tokens.verify(token.expose()) {
                 return by_grant(ctx, &grant).await;
             }
-            let caller = authenticate(ctx, &parts.headers).await;
+            let caller = authenticate(ctx, parts).await;
             let principal = caller.map_err(|error| match error.code() {
                 ErrorCode::AuthenticationError => ErrorCode::AuthorizationFailed.into(),
                 _ => error,
             })?;
             return by_principal(ctx, &principal);
         }
-        by_principal(ctx, &authenticate(ctx, &parts.headers).await?)
+        by_principal(ctx, &authenticate(ctx, parts).await?)
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use offprint_model::id::AccountId;
 use offprint_model::secret::Secret;
+use reqwest::dns::Resolve;
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 
@@ -30,12 +31,14 @@ pub struct ClientOptions {
     pub retry: RetryPolicy,
     /// Told about every call that is made again.
     pub on_retry: Option<OnRetry>,
+    /// Resolves the server's name, where the caller minds to whom it leads; no proxy is used then.
+    pub resolver: Option<Arc<dyn Resolve>>,
 }
 
 impl ClientOptions {
     /// The usual patience, and nobody told.
     pub fn new(base: impl Into<String>, token: Secret<String>) -> Self {
-        Self { base: base.into(), token, retry: RetryPolicy::default(), on_retry: None }
+        Self { base: base.into(), token, retry: RetryPolicy::default(), on_retry: None, resolver: None }
     }
 }
 
@@ -81,9 +84,12 @@ impl PagesApi {
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
             return Err(refuse("the API's address begins with http:// or https://".into()));
         }
-        let http = http_to(&base)
-            .build()
-            .map_err(|error| ClientError::transport(&options.base, &options.base, error))?;
+        let mut builder = http_to(&base);
+        if let Some(resolver) = options.resolver {
+            builder = builder.no_proxy().dns_resolver(resolver);
+        }
+        let http =
+            builder.build().map_err(|error| ClientError::transport(&options.base, &options.base, error))?;
         let (retry, on_retry) = (options.retry, options.on_retry);
         let transport = Arc::new(Transport { http, base, retry, on_retry, reached: false.into() });
         Ok(Self { transport, token: Arc::new(options.token) })

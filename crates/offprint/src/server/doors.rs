@@ -81,6 +81,7 @@ impl Doors {
                 // Boxed, or every request for a site would carry the room for it around.
                 Destination::Platform => {
                     let mut request = request.map(axum::body::Body::new);
+                    // Whoever changes something is written down with where he came from.
                     let address = self.edge.client_address(request.headers_mut(), peer.remote.ip());
                     request.extensions_mut().insert(ClientAddress(address));
                     let answer = self.platform.clone().oneshot(request);

@@ -5,6 +5,7 @@ mod activity;
 mod body;
 mod builds;
 mod doors;
+mod fetch_root;
 mod functions;
 mod http1;
 mod http2;
@@ -92,8 +93,9 @@ impl Server {
         let urls = site_urls(&config, &public_url);
         let functions = functions::start(&config, &store, &urls).await?;
         let edge = start_edge(&config, &public_url, &store, &wake, &functions).await?;
-        let pipeline_options =
+        let mut pipeline_options =
             builds::pipeline_options(&config, &urls, &public_url, &functions.runtime).await?;
+        pipeline_options.fetch_root = Some(fetch_root::through(&edge, &urls));
         let builds = pipeline_options.builds.is_some();
         let pipeline = Pipeline::start(store.clone(), wake.clone(), pipeline_options)
             .await

@@ -1,4 +1,4 @@
-//! What the listener answers besides sites: the Pages API, health, metrics, and a front page that says where
+//! What the listener answers besides sites: the APIs, health, metrics, and a front page that says where
 //! to go.
 
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(crate) fn router(
 
 /// Nothing is below any other path: most likely a base URL lacks its path.
 async fn nowhere() -> impl IntoResponse {
-    (StatusCode::NOT_FOUND, "Nothing is here. The Pages API is at /client/v4.\n")
+    (StatusCode::NOT_FOUND, "Nothing is here. The Pages API is at /client/v4, the Deploys API at /api.\n")
 }
 
 /// Ready means that the store answers.
@@ -74,7 +74,8 @@ const FRONT_PAGE: &str = r#"<!doctype html>
   pre { padding: 1rem; border: 1px solid #8884; border-radius: .5rem; overflow-x: auto }
 </style>
 <h1>Pages you own.</h1>
-<p>This is an Offprint server. It speaks the Cloudflare Pages API at <code>{url}/client/v4</code>.</p>
+<p>This is an Offprint server. It speaks the Cloudflare Pages API at <code>{url}/client/v4</code> and the
+<a href="/api-docs">Deploys API</a> at <code>{url}/api</code>.</p>
 <pre>export CLOUDFLARE_API_BASE_URL={url}/client/v4
 export CLOUDFLARE_API_TOKEN=…
 npx wrangler pages deploy ./dist --project-name my-site</pre>

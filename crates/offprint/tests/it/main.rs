@@ -14,6 +14,7 @@ mod bad_input;
 mod builds;
 mod cli;
 mod compatibility;
+mod deploys;
 mod functions;
 mod http2;
 mod identity;

@@ -173,8 +173,23 @@ fn literal_address(base: &Url) -> Option<IpAddr> {
     base.host_str()?.trim_matches(['[', ']']).parse().ok()
 }
 
+/// What resolves the host of an address, and keeps only those that may be reached.
+///
+/// # Errors
+/// Why the address cannot be used.
+pub(crate) fn guard(base: &str, may_reach: &MayReach) -> Result<Guarded, &'static str> {
+    let base = Url::parse(base).map_err(|_| "is no URL")?;
+    let port = base.port_or_known_default().unwrap_or(443);
+    if let Some(literal) = literal_address(&base)
+        && !may_reach(base.host_str().unwrap_or_default(), port, literal)
+    {
+        return Err("is one that this server may not call");
+    }
+    Ok(Guarded { port, may_reach: Arc::clone(may_reach) })
+}
+
 /// Resolves names and keeps only the addresses that may be reached.
-struct Guarded {
+pub(crate) struct Guarded {
     port: u16,
     may_reach: MayReach,
 }

@@ -32,6 +32,7 @@ use forge::Forge;
 use report::{CommitStatus, Standing};
 
 pub use call::MayReach;
+pub(crate) use call::guard;
 pub use report::DeploymentLinks;
 
 /// How many rows of the outbox are looked at together.

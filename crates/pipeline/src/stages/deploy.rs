@@ -10,17 +10,24 @@ use offprint_model::config::EnvVar;
 use offprint_model::deployment::{Deployment, LogLine};
 use offprint_model::rules::{RuleIssue, headers, redirects};
 use offprint_model::stages::{IllegalStep, StageEnd, StageName, StageStatus, Stages};
-use offprint_store::{Clock, JobKind, Lease, ShortId, SiteDocument, Store, StoreError, Work};
+use offprint_store::{
+    Clock, JobKind, Lease, ShortId, SiteDocument, Store, StoreError, Verified, Wake, Work,
+};
 
+use super::remote::{Remote, RemoteError};
 use super::{failed, illegal};
 use crate::mask::Masker;
+use crate::verify::{Ways, verify};
 
 /// Takes queued deployments live.
 #[derive(Clone)]
 pub(crate) struct Deployer {
     pub(crate) store: Store,
+    pub(crate) wake: Wake,
     /// What will run the Functions; `None`: nobody is asked about them.
     pub(crate) functions: Option<Arc<dyn FunctionRuntime>>,
+    /// The ways out of the house.
+    pub(crate) ways: Ways,
 }
 
 impl Deployer {
@@ -32,19 +39,54 @@ impl Deployer {
     pub(crate) async fn run(&self, lease: &Lease) -> Result<(), StoreError> {
         let store = &self.store;
         let work = store.work(lease).await?;
+        if work.deployment.stages.is_success() {
+            // An earlier attempt has taken it live.
+            return self.look(lease, &work, None).await;
+        }
         let stages = begin(work.deployment.stages).map_err(illegal)?;
         store.set_stages(lease, stages).await?;
-        store.append_log(lease, &report(&work)).await?;
+        let mut report = report(&work);
         let (lines, is_good) = self.check_functions(&work).await;
-        if !lines.is_empty() {
-            store.append_log(lease, &lines).await?;
-        }
+        report.extend(lines);
+        store.append_log(lease, &report).await?;
         if !is_good {
             return store.finish_failed(lease, failed(stages).map_err(illegal)?).await;
         }
         let sealed = store.seal(lease).await?;
+        let seen = match self.ship(lease, &work).await {
+            Ok(seen) => seen,
+            Err(RemoteError::Store(error)) => return Err(error),
+            Err(RemoteError::Refused(why)) => {
+                store.append_log(lease, &[line_now(&format!("Error: {why}"))]).await?;
+                return store.finish_failed(lease, failed(stages).map_err(illegal)?).await;
+            }
+        };
         let stages = stages.end(StageName::Deploy, StageEnd::Success, Clock::now()).map_err(illegal)?;
-        store.activate(sealed, lease, stages).await
+        if self.ways.fetch_root.is_none() {
+            return store.activate(sealed, lease, stages).await;
+        }
+        let log: Vec<String> = report.into_iter().map(|line| line.text).collect();
+        store.activate_to_be_verified(sealed, lease, stages, Some(log.join("\n"))).await?;
+        // Nobody shall wait for the site until we have looked at it.
+        self.wake.edge();
+        self.look(lease, &work, seen).await
+    }
+
+    /// Ships a deployment to the server of its app's target, where it has one, and says how it is seen there.
+    async fn ship(&self, lease: &Lease, work: &Work) -> Result<Option<Verified>, RemoteError> {
+        let (Some(target), Some((_, document))) = (&work.target, &work.content) else { return Ok(None) };
+        let may_reach = self.ways.may_reach.as_ref();
+        Remote { store: &self.store, lease, work, target, may_reach }.run(document).await.map(Some)
+    }
+
+    /// Looks at a deployment that is live, unless another server was asked about it, and ends its job.
+    async fn look(&self, lease: &Lease, work: &Work, seen: Option<Verified>) -> Result<(), StoreError> {
+        let seen = match (seen, &self.ways.fetch_root) {
+            (Some(seen), _) => seen,
+            (None, Some(fetch)) => verify(fetch, &work.deployment.project_name, &work.deployment.id).await,
+            (None, None) => Verified::default(),
+        };
+        self.store.complete(lease, seen).await
     }
 
     /// Has the Functions started once, where there are any: what is to be said of them, and whether they may go live.
@@ -95,6 +137,10 @@ fn secrets_of(deployment: &Deployment) -> impl Iterator<Item = &str> {
 /// As [`Deployer::run`].
 pub(crate) async fn give_up(store: &Store, lease: &Lease) -> Result<(), StoreError> {
     let work = store.work(lease).await?;
+    if work.deployment.stages.is_success() {
+        let error = Some("The server could not look at the site.".to_owned());
+        return store.complete(lease, Verified { error, ..Verified::default() }).await;
+    }
     let line = "Error: the server could not finish this deployment; its operator finds the reason in the server's log.";
     store.append_log(lease, &[line_now(line)]).await?;
     // An upload is never built: its stages in the middle stay idle.

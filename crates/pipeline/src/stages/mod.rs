@@ -10,6 +10,7 @@ pub(crate) mod deploy;
 mod functions;
 mod initialize;
 mod plan;
+mod remote;
 pub(crate) mod step;
 mod toolchain;
 
@@ -137,11 +138,11 @@ impl Context<'_> {
 }
 
 impl Builds {
-    pub(crate) fn new(deployer: Deployer, wake: Wake, options: BuildOptions) -> Self {
+    pub(crate) fn new(deployer: Deployer, options: BuildOptions) -> Self {
         let caches = BuildCaches::new(options.cache_dir.clone());
         Self {
             store: deployer.store.clone(),
-            wake,
+            wake: deployer.wake.clone(),
             deployer,
             options,
             caches,

@@ -1,15 +1,18 @@
 //! Deleting and rolling back, and what they share with canceling and retrying.
 
+use offprint_model::deploy::{DeployTrigger, RunStatus};
 use offprint_model::deployment::Deployment;
 use offprint_model::id::DeploymentId;
 
 use super::alias::{SetAlias, forget_deployment, move_alias};
-use super::insert::add_deploy;
+use super::cancel::end_history;
+use super::insert::{Wish, deploy_metadata};
 use super::row::{by_seq, environment_named, seal_rows};
 use crate::clock::Clock;
 use crate::db::{Row, Rows, values};
 use crate::error::{Entity, Result, StoreError};
 use crate::feedback::drop_feedback;
+use crate::history::{DeployRow, add_deploy, deploy_completed, deploy_running, sealed_and_live};
 use crate::open::Store;
 use crate::projects::ProjectScope;
 use crate::routing::routes_changed;
@@ -25,13 +28,12 @@ const FIND: &str =
 pub(super) const DROP_JOB: &str = "UPDATE job SET state = 'dropped', lease_until = 0
     WHERE deployment_seq = $1 AND state IN ('ready', 'leased')";
 const DELETE_LOG: &str = "DELETE FROM log WHERE deployment_seq = $1";
-pub(super) const END_DEPLOYS: &str =
-    "UPDATE deploy SET completed = $2 WHERE deployment_seq = $1 AND completed IS NULL";
 /// Settings may hold secrets; a grave needs none.
 const BURY: &str = "UPDATE deployment
     SET deleted = $2, site_id = NULL, build_config = '', config = '', source = NULL WHERE seq = $1";
 pub(crate) const RELEASE_SITE: &str = "UPDATE site SET released = $2
-    WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.site_id = $1)";
+    WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.site_id = $1)
+    AND NOT EXISTS (SELECT 1 FROM build b WHERE b.site_id = $1 AND b.version_seq IS NOT NULL)";
 
 impl Store {
     /// Deletes a deployment. Its host answers "gone" from now on if it was ever served; work under way for
@@ -60,7 +62,9 @@ impl Store {
         tx.run(DROP_JOB, values![seq]).await?;
         tx.run(DELETE_LOG, values![seq]).await?;
         drop_feedback(&tx, seq).await?;
-        tx.run(END_DEPLOYS, values![seq, now]).await?;
+        let why = Some("The deployment was deleted.");
+        end_history(&tx, seq, RunStatus::Cancelled, why, &scope.actor, now).await?;
+        scope.tell_of(&tx, "deployment.deleted", &[("deploymentId", id.as_str())]).await?;
         tx.run(BURY, values![seq, now]).await?;
         if let Some(site) = row.get::<Option<i64>>("site_id")? {
             tx.run(RELEASE_SITE, values![site, now]).await?;
@@ -86,16 +90,30 @@ impl Store {
         let row = find(&tx, scope, id).await?;
         rollback_site(&row)?;
         let (seq, now) = (row.get("seq")?, Clock::now());
-        let order = add_deploy(&tx, scope.seq, seq, "rollback", now, Some(now)).await?;
+        let (environment, branch): (String, String) = (row.get("environment")?, row.get("branch")?);
+        let commit: String = row.get("commit_hash")?;
+        let new = DeployRow {
+            project_seq: scope.seq,
+            deployment_seq: seq,
+            cause: Wish::Rollback.as_str(),
+            prompt: DeployTrigger::Rollback,
+            metadata: Some(deploy_metadata(&environment, &branch, id.as_str(), &commit).to_string()),
+            follows_target: false,
+            actor: &scope.actor,
+        };
+        let order = add_deploy(&tx, new, now).await?;
+        deploy_running(&tx, order, now).await?;
         let alias = SetAlias {
             project_seq: scope.seq,
-            environment: environment_named(&row.get::<String>("environment")?)?,
+            environment: environment_named(&environment)?,
             label: row.get("label")?,
             deployment_seq: seq,
             order,
         };
-        move_alias(&tx, alias).await?;
+        let moved = move_alias(&tx, alias).await?;
         routes_changed(&tx, scope.project_name()).await?;
+        sealed_and_live(&tx, order, None, moved, now).await?;
+        deploy_completed(&tx, order, &scope.actor, now).await?;
         let deployment = by_seq(&tx, self.keys(), seq).await?;
         tx.commit().await?;
         Ok(deployment)

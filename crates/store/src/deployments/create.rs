@@ -3,15 +3,16 @@
 use bytes::Bytes;
 use offprint_model::asset::{AssetKey, AssetPath};
 use offprint_model::config::Environment;
+use offprint_model::deploy::BuildTrigger;
 use offprint_model::deployment::{Commit, Deployment, Trigger};
 use offprint_model::name::BranchName;
 
 use super::content::{NewContent, UploadedConfiguration, apply, ensure_site};
-use super::insert::{ADD_BUILD, Insert, Snapshot, label, new_build_id, returned};
+use super::insert::{Insert, Snapshot, Wish, label};
 use super::row::by_seq;
 use crate::clock::Clock;
-use crate::db::values;
 use crate::error::Result;
+use crate::history::{BuildRow, add_build};
 use crate::jobs::JobKind;
 use crate::open::{Store, to_the_end};
 use crate::projects::{ProjectScope, load_by_seq, write_settings};
@@ -84,11 +85,21 @@ impl Store {
             write_settings(&tx, self.keys(), scope.seq, &project).await?;
         }
         let site = ensure_site(&tx, scope, &prepared).await?;
-        let rows = tx.returning(ADD_BUILD, values![new_build_id(), scope.seq, site, Clock::now()]).await?;
+        let build = BuildRow {
+            project_seq: scope.seq,
+            site_id: Some(site),
+            version_seq: None,
+            prompt: BuildTrigger::Manual,
+            source_event: None,
+            metadata: None,
+            steps: &["upload"],
+            actor: &scope.actor,
+        };
+        let build_seq = add_build(&tx, build, Clock::now()).await?;
         let snapshot = Snapshot::of(self, &project, new.environment)?;
         let insert = Insert {
             project_seq: scope.seq,
-            build_seq: returned(&rows)?,
+            build_seq,
             site_id: Some(site),
             environment: new.environment.as_str(),
             label: label(&tx, scope.seq, &new.branch).await?,
@@ -101,8 +112,9 @@ impl Store {
             skipped: None,
             untrusted: false,
             pull_request: None,
+            actor: scope.actor.clone(),
         };
-        let seq = insert.run(&tx, "create").await?;
+        let seq = insert.run(&tx, Wish::Create).await?;
         let deployment = by_seq(&tx, self.keys(), seq).await?;
         tx.commit().await?;
         Ok(deployment)

@@ -1,18 +1,22 @@
 //! The rows of a new deployment, whether it was uploaded, is to be built, or is made again.
 
 use offprint_model::config::Environment;
-use offprint_model::deployment::{Commit, SkipReason};
-use offprint_model::id::{DeployId, DeploymentId};
+use offprint_model::deploy::{DeployTrigger, RunStatus};
+use offprint_model::deployment::{Commit, SkipReason, Trigger};
+use offprint_model::id::DeploymentId;
 use offprint_model::name::{AliasLabel, BranchName};
 use offprint_model::project::Project;
 use offprint_model::stages::Stages;
 use offprint_model::time::Timestamp;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::db::{Row, Rows, Tx, values};
 use crate::error::{Result, StoreError};
+use crate::events::Actor;
 use crate::feedback::note_feedback;
+use crate::history::{DeployRow, add_deploy, end_build};
 use crate::jobs::JobKind;
 use crate::open::Store;
 use crate::projects::settings_owner;
@@ -40,8 +44,6 @@ impl Snapshot {
     }
 }
 
-pub(crate) const ADD_BUILD: &str =
-    "INSERT INTO build (id, project_seq, site_id, created) VALUES ($1, $2, $3, $4) RETURNING seq";
 const ADD_DEPLOYMENT: &str = "INSERT INTO deployment
         (id, short, project_seq, build_seq, site_id, environment, branch, label, production_branch,
         commit_hash, commit_message, commit_dirty, cause, created, modified, stages,
@@ -49,8 +51,6 @@ const ADD_DEPLOYMENT: &str = "INSERT INTO deployment
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17, $18, $19,
         $20, $21, $22, $23, $24)
     RETURNING seq";
-const ADD_DEPLOY: &str = "INSERT INTO deploy (id, project_seq, deployment_seq, cause, created, completed)
-    VALUES ($1, $2, $3, $4, $5, $6) RETURNING seq";
 const ADD_JOB: &str =
     "INSERT INTO job (deployment_seq, deploy_seq, kind, state) VALUES ($1, $2, $3, 'ready')";
 const NEWEST: &str = "SELECT created FROM deployment WHERE project_seq = $1 ORDER BY seq DESC LIMIT 1";
@@ -78,18 +78,26 @@ pub(crate) struct Insert {
     pub(crate) skipped: Option<SkipReason>,
     pub(crate) untrusted: bool,
     pub(crate) pull_request: Option<i64>,
+    /// Who asked for it.
+    pub(crate) actor: Actor,
 }
 
 impl Insert {
     /// Writes the deployment, its deploy and its job, and returns the deployment's number. One that is skipped
     /// has neither a deploy nor a job.
-    pub(crate) async fn run(self, tx: &Tx, wish: &'static str) -> Result<i64> {
+    pub(crate) async fn run(self, tx: &Tx, wish: Wish) -> Result<i64> {
         let (id, short) = free_id(tx, self.project_seq).await?;
         let now = later_than_newest(tx, self.project_seq).await?;
         let built = self.kind == JobKind::Build;
         let (stages, ended) = match self.skipped {
             Some(_) => (Stages::skipped(now), Some(now)),
             None => (Stages::queued(now), None),
+        };
+        let metadata = self.metadata(&id);
+        let prompt = match wish {
+            Wish::Rollback => DeployTrigger::Rollback,
+            Wish::Create if self.cause != Trigger::AdHoc.as_str() => DeployTrigger::Auto,
+            Wish::Create | Wish::Retry => DeployTrigger::Manual,
         };
         let values = values![
             id.as_str(),
@@ -118,8 +126,20 @@ impl Insert {
             self.pull_request,
         ];
         let seq = returned(&tx.returning(ADD_DEPLOYMENT, values).await?)?;
-        if self.skipped.is_none() {
-            let deploy = add_deploy(tx, self.project_seq, seq, wish, now, None).await?;
+        if let Some(reason) = self.skipped {
+            let why = format!("Skipped: {}.", reason.as_str());
+            end_build(tx, self.build_seq, RunStatus::Cancelled, Some(&why), &self.actor, now).await?;
+        } else {
+            let new = DeployRow {
+                project_seq: self.project_seq,
+                deployment_seq: seq,
+                cause: wish.as_str(),
+                prompt,
+                metadata: Some(metadata.to_string()),
+                follows_target: true,
+                actor: &self.actor,
+            };
+            let deploy = add_deploy(tx, new, now).await?;
             tx.run(ADD_JOB, values![seq, deploy, self.kind.as_str()]).await?;
         }
         if built {
@@ -127,21 +147,38 @@ impl Insert {
         }
         Ok(seq)
     }
+
+    /// What the deploy's row says of the deployment.
+    fn metadata(&self, id: &DeploymentId) -> Value {
+        deploy_metadata(self.environment, &self.branch, id.as_str(), &self.commit.hash)
+    }
 }
 
-/// Writes down a wish and returns its number, by which wishes are ordered.
-pub(crate) async fn add_deploy(
-    tx: &Tx,
-    project: i64,
-    deployment: i64,
-    wish: &'static str,
-    now: Timestamp,
-    completed: Option<Timestamp>,
-) -> Result<i64> {
-    let id = DeployId::new(Uuid::new_v4().to_string());
-    let rows =
-        tx.returning(ADD_DEPLOY, values![id.as_str(), project, deployment, wish, now, completed]).await?;
-    returned(&rows)
+/// Why a deployment is made, as the Pages API tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Create,
+    Retry,
+    Rollback,
+}
+
+impl Wish {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Retry => "retry",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// What the row of a deploy says of its deployment.
+pub(super) fn deploy_metadata(environment: &str, branch: &str, deployment: &str, commit: &str) -> Value {
+    let mut metadata = json!({ "environment": environment, "branch": branch, "deploymentId": deployment });
+    if !commit.is_empty() {
+        metadata["commit"] = json!(commit);
+    }
+    metadata
 }
 
 /// An id whose first eight digits no other deployment of the project has had: they name a host.
@@ -172,10 +209,6 @@ pub(crate) async fn label(tx: &Tx, project: i64, branch: &BranchName) -> Result<
         Some(row) => row.get("label"),
         None => Ok(AliasLabel::nameless(&Uuid::new_v4().simple().to_string()[..10]).as_str().to_owned()),
     }
-}
-
-pub(crate) fn new_build_id() -> String {
-    Uuid::new_v4().to_string()
 }
 
 /// The number that an insert returned.

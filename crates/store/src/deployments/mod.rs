@@ -20,10 +20,10 @@ pub use content::{NewContent, UploadedConfiguration};
 pub use create::NewDeployment;
 
 pub(crate) use alias::{SetAlias, move_alias};
-pub(crate) use cancel::end_unfinished;
+pub(crate) use cancel::{Unfinished, cancel, end_history, end_unfinished};
 pub(crate) use change::RELEASE_SITE;
 pub(crate) use content::{Prepared, apply, apply_to, ensure_site};
-pub(crate) use insert::{ADD_BUILD, Insert, Snapshot, label, new_build_id, returned};
+pub(crate) use insert::{Insert, Snapshot, Wish, label, returned};
 pub(crate) use row::{by_host, by_seq, environment_named};
 
 use std::collections::HashMap;

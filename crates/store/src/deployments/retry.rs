@@ -1,14 +1,16 @@
 //! Retrying: a new deployment of the same commit with the same settings.
 
+use offprint_model::deploy::BuildTrigger;
 use offprint_model::deployment::{Commit, Deployment};
 use offprint_model::id::DeploymentId;
 
 use super::change::find;
-use super::insert::{ADD_BUILD, Insert, Snapshot, new_build_id, returned};
+use super::insert::{Insert, Snapshot, Wish};
 use super::row::{by_seq, environment_named};
 use crate::clock::Clock;
-use crate::db::{Row, Tx, values};
+use crate::db::{Row, Tx};
 use crate::error::{Result, StoreError};
+use crate::history::{BuildRow, add_build};
 use crate::jobs::JobKind;
 use crate::open::Store;
 use crate::projects::ProjectScope;
@@ -40,7 +42,7 @@ async fn retry_upload(tx: &Tx, scope: &ProjectScope, row: &Row) -> Result<i64> {
     }
     let uses_functions = row.get("uses_functions")?;
     let insert = Insert { site_id: site, uses_functions, ..again(scope, row, JobKind::Upload)? };
-    insert.run(tx, "retry").await
+    insert.run(tx, Wish::Retry).await
 }
 
 async fn retry_build(tx: &Tx, scope: &ProjectScope, row: &Row) -> Result<i64> {
@@ -53,9 +55,9 @@ async fn retry_build(tx: &Tx, scope: &ProjectScope, row: &Row) -> Result<i64> {
             Approval::NotNeeded | Approval::Missing => return Err(StoreError::NotApproved),
         }
     }
-    let values = values![new_build_id(), scope.seq, None::<i64>, Clock::now()];
-    let build_seq = returned(&tx.returning(ADD_BUILD, values).await?)?;
-    Insert { build_seq, ..again(scope, row, JobKind::Build)? }.run(tx, "retry").await
+    let build = BuildRow::of_repository(scope.seq, BuildTrigger::Redeploy, None, &scope.actor);
+    let build_seq = add_build(tx, build, Clock::now()).await?;
+    Insert { build_seq, ..again(scope, row, JobKind::Build)? }.run(tx, Wish::Retry).await
 }
 
 /// The rows of a deployment like another, without its content.
@@ -84,5 +86,6 @@ fn again(scope: &ProjectScope, row: &Row, kind: JobKind) -> Result<Insert> {
         skipped: None,
         untrusted: row.get("untrusted")?,
         pull_request: row.get("pull_request")?,
+        actor: scope.actor.clone(),
     })
 }

@@ -1,5 +1,6 @@
 //! What only the worker of a build does to its deployment.
 
+use offprint_model::deploy::RunStatus;
 use offprint_model::deployment::{Commit, SkipReason};
 
 use super::{Lease, finish, holds, write_stages};
@@ -7,9 +8,12 @@ use crate::builds::skipped;
 use crate::clock::Clock;
 use crate::db::{Row, Rows, Tx, values};
 use crate::deployments::{
-    NewContent, Prepared, RELEASE_SITE, UploadedConfiguration, apply, apply_to, by_seq, ensure_site,
+    NewContent, Prepared, RELEASE_SITE, UploadedConfiguration, apply, apply_to, by_seq, end_history,
+    ensure_site,
 };
 use crate::error::{Result, StoreError};
+use crate::events::Actor;
+use crate::history::end_build;
 use crate::open::{Store, to_the_end};
 use crate::projects::{ProjectScope, load_by_seq, load_scoped, settings_owner, write_settings};
 use crate::stored::{build_config_to_json, environment_to_json};
@@ -85,7 +89,16 @@ impl Store {
         let stages = by_seq(&tx, self.keys(), lease.deployment_seq).await?.stages;
         write_stages(&tx, lease, skipped(stages, now)?, now).await?;
         tx.run(SKIPPED, values![lease.deployment_seq, reason.as_str()]).await?;
-        finish(&tx, lease, now).await?;
+        end_history(
+            &tx,
+            lease.deployment_seq,
+            RunStatus::Cancelled,
+            Some("Skipped."),
+            &Actor::default(),
+            now,
+        )
+        .await?;
+        finish(&tx, lease).await?;
         tx.commit().await
     }
 
@@ -116,7 +129,9 @@ async fn attach(tx: &Tx, lease: &Lease, scope: &ProjectScope, row: &Row, prepare
     let now = Clock::now();
     let uses_functions = prepared.document.worker.is_some();
     tx.run(SET_SITE, values![lease.deployment_seq, site, uses_functions, now]).await?;
-    tx.run(SET_BUILD_SITE, values![row.get::<i64>("build_seq")?, site]).await?;
+    let build: i64 = row.get("build_seq")?;
+    tx.run(SET_BUILD_SITE, values![build, site]).await?;
+    end_build(tx, build, RunStatus::Completed, None, &Actor::default(), now).await?;
     match row.get::<Option<i64>>("site_id")? {
         Some(before) if before != site => tx.run(RELEASE_SITE, values![before, now]).await.map(drop),
         _ => Ok(()),

@@ -8,29 +8,36 @@
 //! Uploads and builds wait in queues of their own, so that a long build never holds an upload up. Of the builds,
 //! those for production come first, and of each account only so many run at once.
 
+mod activate;
 mod build;
+mod steps;
+
+pub use activate::Verified;
+pub use steps::{PagesTarget, StepReport};
 
 use std::time::Duration;
 
+use offprint_model::deploy::RunStatus;
 use offprint_model::deployment::{Deployment, LogLine};
 use offprint_model::id::DeploymentId;
-use offprint_model::stages::{StageStatus, Stages};
+use offprint_model::stages::{StageName, StageStatus, Stages};
 use offprint_model::time::Timestamp;
 
+use crate::apps::pages_target;
 use crate::assets::hash_of;
 use crate::clock::Clock;
 use crate::db::{Rows, Tx, values};
-use crate::deployments::{SetAlias, by_seq, environment_named, move_alias};
+use crate::deployments::{by_seq, end_history};
 use crate::error::{Result, StoreError};
+use crate::events::Actor;
 use crate::feedback::note_feedback;
+use crate::history::{deploy_running, follow_build};
 use crate::open::Store;
-use crate::projects::{json, load_scoped, stored_name};
-use crate::routing::routes_changed;
+use crate::projects::{json, load_scoped};
 use crate::site::{SiteDocument, SiteHash};
 use crate::source::{SourceCredentials, credentials_of};
 use crate::sql;
 use crate::stored::{stages_from_json, stages_to_json};
-use crate::variants::note_variants;
 
 /// Which workers a deployment needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +111,8 @@ pub struct Work {
     pub credentials: Option<SourceCredentials>,
     /// The number of the build cache: what was cached under another must not be used.
     pub cache_epoch: u64,
+    /// The other server to which it goes as well, where its app says so.
+    pub target: Option<PagesTarget>,
 }
 
 const CLAIMABLE_UPLOAD: &str = "SELECT seq FROM job
@@ -119,7 +128,9 @@ const CLAIMABLE_BUILD: &str = "SELECT j.seq FROM job j
     ORDER BY d.environment <> 'production', j.seq LIMIT 1";
 const LEASE: &str = "UPDATE job SET state = 'leased', attempt = attempt + 1, lease_until = $2, worker = $3
     WHERE seq = $1 RETURNING seq, deployment_seq, deploy_seq, attempt";
-const WORK: &str = "SELECT d.untrusted, d.pull_request, d.project_seq, p.cache_epoch, s.hash
+const WORK: &str =
+    "SELECT d.untrusted, d.pull_request, d.project_seq, p.cache_epoch, p.target, p.public_id, s.hash,
+        EXISTS (SELECT 1 FROM deploy_step r WHERE r.deploy_seq = $2 AND r.name = 'poll') AS is_remote
     FROM deployment d JOIN project p ON p.seq = d.project_seq LEFT JOIN site s ON s.id = d.site_id
     WHERE d.seq = $1";
 const DEPLOYMENT_ID: &str = "SELECT id FROM deployment WHERE seq = $1";
@@ -130,15 +141,12 @@ const RELEASE: &str = "UPDATE job SET state = 'ready', lease_until = 0, worker =
 const FINISH: &str = "UPDATE job SET state = 'done', lease_until = 0
     WHERE seq = $1 AND attempt = $2 AND state = 'leased'";
 const SITE: &str = "SELECT site_id FROM deployment WHERE seq = $1";
-const STAGES: &str = "SELECT stages FROM deployment WHERE seq = $1 AND ended IS NULL AND deleted IS NULL";
+const STAGES: &str =
+    "SELECT stages, build_seq FROM deployment WHERE seq = $1 AND ended IS NULL AND deleted IS NULL";
 const SET_STAGES: &str = "UPDATE deployment SET stages = $2, modified = $3, ended = $4 WHERE seq = $1
     AND ended IS NULL AND EXISTS
         (SELECT 1 FROM job WHERE job.seq = $5 AND job.attempt = $6 AND job.state = 'leased')";
-const SET_SEALED: &str = "UPDATE site SET sealed = $2 WHERE id = $1 AND sealed IS NULL";
-const ACTIVATED: &str = "UPDATE deployment SET activated = $2 WHERE seq = $1";
-const COMPLETED: &str = "UPDATE deploy SET completed = $2 WHERE seq = $1";
-const ALIAS_OF: &str = "SELECT d.project_seq, d.environment, d.label, p.name, d.site_id, s.sealed
-    FROM deployment d JOIN project p ON p.seq = d.project_seq JOIN site s ON s.id = d.site_id WHERE d.seq = $1";
+const LAST_LINE: &str = "SELECT text FROM log WHERE deployment_seq = $1 ORDER BY n DESC LIMIT 1";
 
 impl Store {
     /// Leases the next job that is free or whose lease has run out. Uploads: the oldest. Builds: those for
@@ -210,7 +218,8 @@ impl Store {
         let tx = self.db().read().await?;
         holds(&tx, lease).await?;
         let deployment = by_seq(&tx, self.keys(), lease.deployment_seq).await?;
-        let row = tx.one(WORK, values![lease.deployment_seq]).await?.ok_or(StoreError::LeaseLost)?;
+        let row =
+            tx.one(WORK, values![lease.deployment_seq, lease.order]).await?.ok_or(StoreError::LeaseLost)?;
         let site = row.get::<Option<Vec<u8>>>("hash")?.map(hash_of).transpose()?;
         let credentials = match lease.kind {
             JobKind::Upload => None,
@@ -234,6 +243,13 @@ impl Store {
                 .and_then(|number| u64::try_from(number).ok()),
             credentials,
             cache_epoch: u64::try_from(row.get::<i64>("cache_epoch")?).unwrap_or_default(),
+            target: match row.get::<Option<String>>("target")? {
+                // Where it goes was settled when it was asked for; a target that was taken away is not missed.
+                Some(target) if row.get("is_remote")? => {
+                    Some(pages_target(&target, self.keys(), &row.get::<String>("public_id")?)?)
+                }
+                _ => None,
+            },
         })
     }
 
@@ -279,47 +295,6 @@ impl Store {
         Ok(Sealed { deployment_seq: lease.deployment_seq, site_id })
     }
 
-    /// Ends the deployment successfully and lets it be served: its own host, and the host of production or of
-    /// its branch unless a later wish holds that (see the order of wishes in the module on deployments). One
-    /// transaction: a reader sees all of it or nothing.
-    ///
-    /// # Errors
-    /// `LeaseLost`; `IllegalStages` when the stages do not end in success or do not follow from the stored
-    /// ones, or the seal is of another deployment or content.
-    pub async fn activate(&self, sealed: Sealed, lease: &Lease, stages: Stages) -> Result<()> {
-        if !stages.is_success() {
-            return Err(StoreError::IllegalStages("only a success is activated"));
-        }
-        if sealed.deployment_seq != lease.deployment_seq {
-            return Err(StoreError::IllegalStages("the seal is of another deployment"));
-        }
-        let tx = self.db().write("activate").await?;
-        let now = Clock::now();
-        write_stages(&tx, lease, stages, now).await?;
-        let row = tx.one(ALIAS_OF, values![lease.deployment_seq]).await?.ok_or(StoreError::LeaseLost)?;
-        if row.get::<i64>("site_id")? != sealed.site_id {
-            return Err(StoreError::IllegalStages("the content is not the one that was sealed"));
-        }
-        tx.run(ACTIVATED, values![lease.deployment_seq, now]).await?;
-        if row.time_opt("sealed")?.is_none() {
-            tx.run(SET_SEALED, values![sealed.site_id, now]).await?;
-        }
-        let alias = SetAlias {
-            project_seq: row.get("project_seq")?,
-            environment: environment_named(&row.get::<String>("environment")?)?,
-            label: row.get("label")?,
-            deployment_seq: lease.deployment_seq,
-            order: lease.order,
-        };
-        move_alias(&tx, alias).await?;
-        note_variants(&tx, sealed.site_id).await?;
-        let project = row.get::<String>("name")?;
-        let project = offprint_model::name::ProjectName::parse(&project).map_err(stored_name)?;
-        routes_changed(&tx, &project).await?;
-        finish(&tx, lease, now).await?;
-        tx.commit().await
-    }
-
     /// Ends the deployment without success. What is served does not change.
     ///
     /// # Errors
@@ -332,7 +307,12 @@ impl Store {
         let tx = self.db().write("finish_failed").await?;
         let now = Clock::now();
         write_stages(&tx, lease, stages, now).await?;
-        finish(&tx, lease, now).await?;
+        let last = tx.one(LAST_LINE, values![lease.deployment_seq]).await?;
+        let last = last.map(|row| row.get::<String>("text")).transpose()?;
+        let why = last.as_deref().map(|line| line.strip_prefix("Error: ").unwrap_or(line));
+        let system = Actor::default();
+        end_history(&tx, lease.deployment_seq, RunStatus::Failed, why, &system, now).await?;
+        finish(&tx, lease).await?;
         tx.commit().await
     }
 }
@@ -358,21 +338,25 @@ async fn claimable(rows: &impl Rows, kind: JobKind, per_account: Option<u32>) ->
 async fn write_stages(tx: &Tx, lease: &Lease, stages: Stages, now: Timestamp) -> Result<()> {
     holds(tx, lease).await?;
     let row = tx.one(STAGES, values![lease.deployment_seq]).await?.ok_or(StoreError::LeaseLost)?;
-    if !follows(&stages_from_json(&row.get::<String>("stages")?)?, &stages) {
+    let before = stages_from_json(&row.get::<String>("stages")?)?;
+    if !follows(&before, &stages) {
         return Err(StoreError::IllegalStages("stages only go forward"));
     }
     let ended = stages.is_terminal().then_some(now);
     let json = stages_to_json(&stages)?;
     let values = values![lease.deployment_seq, json, now, ended, lease.job, lease.attempt];
     fenced(tx.run(SET_STAGES, values).await?)?;
-    match lease.kind {
-        JobKind::Upload => Ok(()),
-        JobKind::Build => note_feedback(tx, lease.deployment_seq, now).await,
+    if lease.kind == JobKind::Build {
+        follow_build(tx, row.get("build_seq")?, &before, &stages, now).await?;
+        note_feedback(tx, lease.deployment_seq, now).await?;
     }
+    if stages.get(StageName::Deploy).status == StageStatus::Active {
+        deploy_running(tx, lease.order, now).await?;
+    }
+    Ok(())
 }
 
-async fn finish(tx: &Tx, lease: &Lease, now: Timestamp) -> Result<()> {
-    tx.run(COMPLETED, values![lease.order, now]).await?;
+async fn finish(tx: &Tx, lease: &Lease) -> Result<()> {
     fenced(tx.run(FINISH, values![lease.job, lease.attempt]).await?)
 }
 

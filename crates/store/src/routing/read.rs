@@ -29,7 +29,8 @@ pub(super) async fn next_chunk(tx: &Tx, after: i64) -> Result<Option<Chunk>> {
     for line in names.lines() {
         let mut words = Words::of(line);
         let seq = words.number()?;
-        named.push((seq, ProjectName::parse(words.last()?).map_err(stored_name)?));
+        let visible = words.number()? == 1;
+        named.push((seq, visible, ProjectName::parse(words.last()?).map_err(stored_name)?));
     }
     Ok((!named.is_empty()).then(|| Chunk::new(named)))
 }
@@ -40,16 +41,27 @@ pub(super) struct Chunk {
     pub(super) last: i64,
     index: HashMap<i64, usize>,
     pub(super) projects: Vec<(ProjectName, ProjectRoutes)>,
+    visible: Vec<bool>,
 }
 
 impl Chunk {
-    /// Takes projects in ascending order.
-    pub(super) fn new(named: Vec<(i64, ProjectName)>) -> Self {
-        let first = named.first().map_or(0, |(seq, _)| *seq);
-        let last = named.last().map_or(0, |(seq, _)| *seq);
-        let index = named.iter().enumerate().map(|(index, (seq, _))| (*seq, index)).collect();
-        let projects = named.into_iter().map(|(_, name)| (name, ProjectRoutes::default())).collect();
-        Self { first, last, index, projects }
+    /// Takes projects in ascending order, and whether they are visible.
+    pub(super) fn new(named: Vec<(i64, bool, ProjectName)>) -> Self {
+        let first = named.first().map_or(0, |(seq, ..)| *seq);
+        let last = named.last().map_or(0, |(seq, ..)| *seq);
+        let index = named.iter().enumerate().map(|(index, (seq, ..))| (*seq, index)).collect();
+        let visible = named.iter().map(|(_, visible, _)| *visible).collect();
+        let projects = named.into_iter().map(|(.., name)| (name, ProjectRoutes::default())).collect();
+        Self { first, last, index, projects, visible }
+    }
+
+    /// The routes of those that are visible.
+    pub(super) fn into_visible(self) -> impl Iterator<Item = (ProjectName, ProjectRoutes)> {
+        self.projects
+            .into_iter()
+            .zip(self.visible)
+            .filter(|(_, visible)| *visible)
+            .map(|(project, _)| project)
     }
 
     /// Reads the routes.

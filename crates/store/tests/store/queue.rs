@@ -53,12 +53,12 @@ async fn an_account_builds_only_so_many_at_once() {
     }
     let their = world.push(&theirs, "a", "1").await;
     let claim = async |ttl| world.store.claim_job("w", JobKind::Build, ttl, Some(2)).await.unwrap();
-    let short = claim(Duration::from_millis(30)).await.unwrap();
+    let short = claim(Duration::from_millis(500)).await.unwrap();
     let second = claim(TTL).await.unwrap();
     assert_eq!(claim(TTL).await.unwrap().deployment_id(), &their.id, "the others are not held up");
     assert!(claim(TTL).await.is_none());
     // A lease that nobody renews does not count.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(520)).await;
     let again = claim(TTL).await.unwrap();
     assert_eq!((again.deployment_id(), again.attempt()), (short.deployment_id(), 2));
     assert!(claim(TTL).await.is_none());

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use axum::extract::State;
-use http::HeaderMap;
+use axum::extract::{Request, State};
 use offprint_store::Principal;
 use offprint_wire::error_code::ErrorCode;
 use offprint_wire::token::VerifiedToken;
@@ -14,8 +13,9 @@ use crate::error::{ApiError, Result};
 use crate::state::Ctx;
 
 /// A bad token has its own code here, which wrangler's `whoami` reads.
-pub(crate) async fn of_user(State(ctx): State<Ctx>, headers: HeaderMap) -> Result<Success<VerifiedToken>> {
-    let principal = authenticate(&ctx, &headers).await.map_err(|error| match error.code() {
+pub(crate) async fn of_user(State(ctx): State<Ctx>, request: Request) -> Result<Success<VerifiedToken>> {
+    let (parts, _) = request.into_parts();
+    let principal = authenticate(&ctx, &parts).await.map_err(|error| match error.code() {
         ErrorCode::AuthenticationError => ApiError::from(ErrorCode::InvalidApiToken),
         _ => error,
     })?;

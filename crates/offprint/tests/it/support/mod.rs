@@ -1,6 +1,7 @@
 //! What the tests stand on: the real server, actors that talk to it, and the released clients.
 
 mod api;
+mod deploys;
 mod forge;
 mod form;
 mod git_server;
@@ -14,6 +15,7 @@ mod socket;
 mod wrangler;
 
 pub(crate) use api::{Answer, Api, Call, project, projects};
+pub(crate) use deploys::{Deploys, id};
 pub(crate) use forge::{Dialect, FORGE_TOKEN, FakeForge};
 pub(crate) use form::Form;
 pub(crate) use git_server::{GitServer, Repository};
@@ -38,6 +40,11 @@ impl Violations {
         if let Err(problem) = openapi::check(method, path, status, body) {
             self.0.lock().unwrap().push(format!("{method} {path} -> {status}: {problem}"));
         }
+    }
+
+    /// Keeps something that is wrong.
+    pub(crate) fn note(&self, problem: String) {
+        self.0.lock().unwrap().push(problem);
     }
 
     fn report(&self) -> String {

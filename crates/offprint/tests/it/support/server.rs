@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::api::{Api, Credentials};
 use super::site::{EDGE_PAUSE, EDGE_TRIES};
-use super::{Peers, Recorder, Violations};
+use super::{Deploys, Peers, Recorder, Violations};
 
 /// The account that the server is started with; also the one in the captured samples.
 pub(crate) const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
@@ -127,6 +127,11 @@ impl TestServer {
     /// An actor who sends `X-Auth-Email` and `X-Auth-Key`.
     pub(crate) fn email_and_key(&self, email: &str, key: &str) -> Api {
         self.actor(Credentials::EmailKey(email.into(), key.into()))
+    }
+
+    /// An actor of the Deploys API with every right on the account.
+    pub(crate) async fn deploys(&self) -> Deploys {
+        Deploys::new(self.origin(), self.http.clone(), TOKEN, self.violations.clone()).await
     }
 
     fn actor(&self, credentials: Credentials) -> Api {

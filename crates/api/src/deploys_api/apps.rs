@@ -1,0 +1,52 @@
+//! `/api/apps`: sites.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+use super::app_fields::{CREATED_WITH, UPDATED_WITH, new_app, patch};
+use super::body::JsonBody;
+use super::caller::{Caller, PathId};
+use super::problem::{Problem, Result};
+use super::shown::{Answer, shown, success};
+use crate::state::Ctx;
+
+/// `POST /api/apps`.
+pub(super) async fn create(State(ctx): State<Ctx>, caller: Caller, body: JsonBody) -> Result<Response> {
+    let object = body.object(&CREATED_WITH)?;
+    let workspace = object.optional("workspaceId", |node| node.text())?;
+    let made = ctx.store.create_app(&caller.0, workspace.as_deref(), new_app(&object)?).await?;
+    ctx.wake.edge();
+    Ok(Answer(StatusCode::CREATED, shown(&ctx, &made)).into_response())
+}
+
+/// `PATCH /api/apps/{id}`.
+pub(super) async fn update(
+    State(ctx): State<Ctx>,
+    caller: Caller,
+    PathId(id): PathId,
+    body: JsonBody,
+) -> Result<Response> {
+    let patch = patch(&body.object(&UPDATED_WITH)?)?;
+    let changed = ctx.store.update_app(&caller.0, &id, patch).await?;
+    ctx.wake.edge();
+    Ok(Answer(StatusCode::OK, shown(&ctx, &changed)).into_response())
+}
+
+/// `DELETE /api/apps/{id}`. The apps that a limited key is good for are not its to delete.
+pub(super) async fn delete(State(ctx): State<Ctx>, caller: Caller, PathId(id): PathId) -> Result<Response> {
+    if !caller.0.is_whole() {
+        return Err(Problem::not_found());
+    }
+    ctx.store.delete_app(&caller.0, &id).await?;
+    ctx.wake.edge();
+    ctx.wake_builders();
+    Ok(success().into_response())
+}
+
+/// `POST /api/apps/{id}/restore`.
+pub(super) async fn restore(State(ctx): State<Ctx>, caller: Caller, PathId(id): PathId) -> Result<Response> {
+    let restored = ctx.store.restore_app(&caller.0, &id).await?;
+    ctx.wake.edge();
+    Ok(Answer(StatusCode::OK, shown(&ctx, &restored)).into_response())
+}

@@ -1,0 +1,64 @@
+//! `/api/deploys`: publish a build, watch it, stop it.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use offprint_model::listing::Entity;
+use offprint_store::DeployWish;
+
+use super::body::{JsonBody, line};
+use super::caller::{Caller, PathId};
+use super::events::{Followed, follow};
+use super::problem::{Problem, Result};
+use super::shown::{Answer, shown, success, with_steps};
+use crate::state::Ctx;
+
+/// Characters of a reason.
+const REASON_CHARS_MAX: usize = 500;
+
+/// `POST /api/deploys`.
+pub(super) async fn create(State(ctx): State<Ctx>, caller: Caller, body: JsonBody) -> Result<Response> {
+    let object = body.object(&["buildId", "appId"])?;
+    let build = object.optional("buildId", |node| node.text())?;
+    let app = object.optional("appId", |node| node.text())?;
+    let wish = match (build, app) {
+        (Some(build), None) => DeployWish::Build(build),
+        (None, Some(app)) => DeployWish::App(app),
+        (None, None) => return Err(Problem::unprocessable("buildId", "is needed, or appId")),
+        (Some(_), Some(_)) => return Err(Problem::unprocessable("appId", "cannot be combined with buildId")),
+    };
+    let made = ctx.store.create_deploy(&caller.0, &wish).await?;
+    ctx.wake.pipeline();
+    Ok(Answer(StatusCode::CREATED, shown(&ctx, &made)).into_response())
+}
+
+/// `GET /api/deploys/{id}`.
+pub(super) async fn show(State(ctx): State<Ctx>, caller: Caller, PathId(id): PathId) -> Result<Response> {
+    let found = ctx.store.find(&caller.0, Entity::Deploy, &id).await?.ok_or_else(Problem::not_found)?;
+    let steps = ctx.store.steps(Entity::Deploy, &id).await?;
+    Ok(Answer(StatusCode::OK, with_steps(&ctx, &found, &steps)).into_response())
+}
+
+/// `POST /api/deploys/{id}/cancel`.
+pub(super) async fn cancel(
+    State(ctx): State<Ctx>,
+    caller: Caller,
+    PathId(id): PathId,
+    body: JsonBody,
+) -> Result<Response> {
+    let reason = reason(&body)?;
+    ctx.store.cancel_deploy(&caller.0, &id, reason.as_deref()).await?;
+    ctx.wake_builders();
+    Ok(success().into_response())
+}
+
+/// Why something is cancelled.
+pub(super) fn reason(body: &JsonBody) -> Result<Option<String>> {
+    Ok(body.object(&["reason"])?.optional("reason", |node| line(node, REASON_CHARS_MAX))?)
+}
+
+/// `GET /api/deploys/{id}/stream`.
+pub(super) async fn stream(State(ctx): State<Ctx>, caller: Caller, PathId(id): PathId) -> Result<Response> {
+    ctx.store.find(&caller.0, Entity::Deploy, &id).await?.ok_or_else(Problem::not_found)?;
+    follow(ctx, caller.0, Followed::Deploy(id))
+}

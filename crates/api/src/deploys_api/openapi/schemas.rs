@@ -1,0 +1,348 @@
+//! Schemas: of entities, their lists and filters from their descriptions; of what is sent, by hand.
+
+use offprint_model::listing::{
+    DEPTH_MAX, Direction, Entity, Field, KEYS_MAX, Kind, NODES_MAX, Relation, VALUES_MAX,
+};
+use offprint_store::PAGE_ROWS_MAX;
+use offprint_wire::deploys::problem::ProblemCode;
+use serde_json::{Map, Value, json};
+
+use super::super::list::{INCLUDE_DELETED, Is, shorthands};
+
+/// A reference to a schema.
+pub(super) fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// All schemas by name.
+pub(super) fn all() -> Map<String, Value> {
+    let mut schemas = Map::new();
+    for entity in Entity::ALL {
+        let name = entity.name();
+        schemas.insert(name.to_owned(), object(entity, &[]));
+        schemas.insert(format!("{name}Filter"), filter(entity));
+        if !matches!(entity, Entity::BuildStep | Entity::DeployStep) {
+            schemas.insert(format!("{name}OrderBy"), order(entity));
+            schemas.insert(format!("{name}Page"), page(entity));
+        }
+    }
+    for (entity, steps) in [(Entity::Build, "BuildStep"), (Entity::Deploy, "DeployStep")] {
+        let steps = json!({ "type": "array", "items": reference(steps) });
+        schemas.insert(format!("{}WithSteps", entity.name()), object(entity, &[("steps", steps)]));
+    }
+    let secret = json!({ "type": "string", "description": "What authenticates; shown this once." });
+    schemas.insert("NewApiKeyWithSecret".into(), object(Entity::ApiKey, &[("secret", secret)]));
+    let shared = [
+        ("TextTest", Kind::Text),
+        ("NumberTest", Kind::Number),
+        ("TimeTest", Kind::Time),
+        ("FlagTest", Kind::Flag),
+    ];
+    schemas.extend(shared.map(|(name, kind)| (name.to_owned(), tests(kind))));
+    schemas.extend(general());
+    schemas.extend(sent());
+    schemas
+}
+
+fn object(entity: Entity, more: &[(&str, Value)]) -> Value {
+    let mut properties = Map::new();
+    for field in entity.fields() {
+        properties.insert(field.name.to_owned(), schema_of(entity, field));
+    }
+    properties.extend(more.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())));
+    let required: Vec<&String> = properties.keys().collect();
+    json!({
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+fn schema_of(entity: Entity, field: &Field) -> Value {
+    let mut schema = value_of(field.kind);
+    match (entity, field.name) {
+        (_, "metadata" | "data") => schema = json!({ "type": "object" }),
+        (_, "appIds" | "filter") => schema = json!({ "type": "array", "items": { "type": "string" } }),
+        (Entity::App, "config") => schema = reference("AppConfig"),
+        (Entity::App, "target") => schema = reference("Target"),
+        _ => {}
+    }
+    if field.nullable {
+        schema = match (schema.get("type").and_then(Value::as_str), schema.get("enum")) {
+            (Some(_), Some(_)) | (None, _) => json!({ "anyOf": [schema, { "type": "null" }] }),
+            (Some(kind), None) => {
+                schema["type"] = json!([kind, "null"]);
+                schema
+            }
+        };
+    }
+    if schema.get("$ref").is_none() {
+        schema["description"] = json!(field.about);
+    }
+    schema
+}
+
+fn value_of(kind: Kind) -> Value {
+    match kind {
+        Kind::Id | Kind::Text => json!({ "type": "string" }),
+        Kind::Word(words) => json!({ "type": "string", "enum": words }),
+        Kind::Number => json!({ "type": "integer" }),
+        Kind::Time => json!({ "type": "string", "format": "date-time" }),
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Json => json!({}),
+    }
+}
+
+fn filter(entity: Entity) -> Value {
+    let own = reference(&format!("{}Filter", entity.name()));
+    let mut properties = Map::new();
+    for name in ["AND", "OR"] {
+        properties.insert(name.into(), json!({ "type": "array", "items": own }));
+    }
+    properties.insert("NOT".into(), own);
+    for field in entity.fields().iter().filter(|field| field.queried) {
+        properties.insert(field.name.into(), tests_of(field));
+    }
+    for relation in entity.relations() {
+        properties.insert(relation.name.into(), related(relation));
+    }
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
+/// Tests of words are each field's own; those of the other kinds are shared.
+fn tests_of(field: &Field) -> Value {
+    match field.kind {
+        Kind::Id | Kind::Text => reference("TextTest"),
+        Kind::Number => reference("NumberTest"),
+        Kind::Time => reference("TimeTest"),
+        Kind::Flag => reference("FlagTest"),
+        Kind::Word(_) | Kind::Json => tests(field.kind),
+    }
+}
+
+fn tests(kind: Kind) -> Value {
+    let value = value_of(kind);
+    let mut properties = Map::new();
+    for operator in kind.operators() {
+        let operand = match *operator {
+            "in" | "notIn" => json!({ "type": "array", "items": value, "maxItems": VALUES_MAX }),
+            "isNull" | "isNotNull" => json!({ "type": "boolean" }),
+            "like" | "ilike" | "notLike" | "notIlike" => json!({ "type": "string", "maxLength": 200 }),
+            _ => value.clone(),
+        };
+        properties.insert((*operator).to_owned(), operand);
+    }
+    json!({ "anyOf": [
+        value,
+        { "type": "null" },
+        { "type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1 },
+    ] })
+}
+
+fn related(relation: &Relation) -> Value {
+    let inner = reference(&format!("{}Filter", relation.to.name()));
+    if !relation.many {
+        return inner;
+    }
+    json!({
+        "type": "object",
+        "properties": { "some": inner, "none": inner, "every": inner },
+        "additionalProperties": false,
+        "minProperties": 1,
+    })
+}
+
+fn order(entity: Entity) -> Value {
+    let directions: Vec<&str> = Direction::NAMED.iter().map(|(name, _)| *name).collect();
+    let direction = json!({ "type": "string", "enum": directions });
+    let fields = entity.fields().iter().filter(|field| field.queried);
+    let properties: Map<String, Value> = fields.map(|field| (field.name.into(), direction.clone())).collect();
+    json!({
+        "type": "array",
+        "maxItems": KEYS_MAX,
+        "items": {
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
+    })
+}
+
+fn page(entity: Entity) -> Value {
+    json!({
+        "type": "object",
+        "required": ["data", "pageInfo"],
+        "properties": {
+            "data": { "type": "array", "items": reference(entity.name()), "maxItems": PAGE_ROWS_MAX },
+            "pageInfo": reference("PageInfo"),
+        },
+        "additionalProperties": false,
+    })
+}
+
+/// The parameters of a list.
+pub(super) fn list_parameters(entity: Entity) -> Vec<Value> {
+    let name = entity.name();
+    let query = |name: &str, schema: Value, about: String| json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": about });
+    let json_of = |name: &str, schema: String, about: String| {
+        json!({
+            "name": name, "in": "query", "required": false, "description": about,
+            "content": { "application/json": { "schema": reference(&schema) } },
+        })
+    };
+    let text = || json!({ "type": "string" });
+    let mut parameters = vec![
+        query(
+            "limit",
+            json!({ "type": "integer", "minimum": 1, "maximum": PAGE_ROWS_MAX, "default": PAGE_ROWS_MAX }),
+            "Rows of the page.".into(),
+        ),
+        query("after", text(), "The page after this cursor.".into()),
+        query("before", text(), "The page before this cursor; not together with after.".into()),
+        query("ids", text(), format!("Only these, separated by commas; {VALUES_MAX} at the most.")),
+        json_of(
+            "filter",
+            format!("{name}Filter"),
+            format!("A condition as JSON: {DEPTH_MAX} levels and {NODES_MAX} conditions at the most."),
+        ),
+        json_of(
+            "orderBy",
+            format!("{name}OrderBy"),
+            "The order as JSON; the newest first without it, and always by id in the end.".into(),
+        ),
+    ];
+    for shorthand in shorthands(entity) {
+        let Some(field) = entity.field(shorthand.field) else { continue };
+        let how = match shorthand.is {
+            Is::Equal => "is this",
+            Is::After => "is after this",
+            Is::Before => "is before this",
+        };
+        parameters.push(query(shorthand.name, value_of(field.kind), format!("{} {how}.", field.name)));
+    }
+    if entity == Entity::App {
+        let words: Vec<&str> = INCLUDE_DELETED.iter().map(|(word, _)| *word).collect();
+        let schema = json!({ "type": "string", "enum": words, "default": "false" });
+        parameters.push(query("include_deleted", schema, "Whether deleted apps are listed.".into()));
+    }
+    parameters
+}
+
+/// What is answered beside entities.
+fn general() -> Map<String, Value> {
+    let codes: Vec<&str> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
+    let text = json!({ "type": "string" });
+    let file = json!({ "name": text, "path": text, "isDirectory": { "type": "boolean" }, "size": { "type": "integer" } });
+    let mut content = file.clone();
+    content["content"] = json!({ "type": ["string", "null"] });
+    content["contentBase64"] = json!({ "type": ["string", "null"] });
+    let variables = json!({ "type": "object", "additionalProperties": text });
+    let cursor = json!({ "type": ["string", "null"] });
+    let all = json!({
+        "Success": closed(json!({ "success": { "type": "boolean" } })),
+        "PageInfo": closed(json!({
+            "total": { "type": "integer", "description": "Rows that pass the filter, on all pages." },
+            "totalIsExact": { "type": "boolean", "description": "False when there are more than total." },
+            "hasNextPage": { "type": "boolean" },
+            "hasPreviousPage": { "type": "boolean" },
+            "startCursor": cursor,
+            "endCursor": cursor,
+        })),
+        "Problem": closed(json!({
+            "error": closed(json!({
+                "code": { "type": "string", "enum": codes },
+                "message": text,
+                "details": { "type": "array", "items": closed(json!({ "path": text, "message": text })) },
+            })),
+            "requestId": text,
+        })),
+        "File": closed(file),
+        "FileContent": closed(content),
+        "FileList": closed(json!({ "data": { "type": "array", "items": reference("File") } })),
+        "AppConfig": closed(json!({ "nodeVersion": { "type": ["string", "null"] }, "env": variables })),
+        "Target": { "oneOf": [
+            closed(json!({ "type": { "const": "local" } })),
+            closed(json!({ "type": { "const": "pages" }, "baseUrl": text, "accountId": text, "projectName": text })),
+        ] },
+    });
+    match all {
+        Value::Object(all) => all,
+        _ => Map::new(),
+    }
+}
+
+/// An object with these members and no others, all of which are there.
+fn closed(properties: Value) -> Value {
+    let required: Vec<String> =
+        properties.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
+    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
+}
+
+/// An object with these members and no others, of which some must be there.
+fn open(required: &[&str], properties: Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
+}
+
+/// What is sent.
+fn sent() -> Map<String, Value> {
+    let text = json!({ "type": "string" });
+    let line = json!({ "type": "string", "minLength": 1, "maxLength": 100 });
+    let or_null = json!({ "type": ["string", "null"] });
+    let target = json!({ "oneOf": [
+        open(&["type"], json!({ "type": { "const": "local" } })),
+        open(&["type", "baseUrl", "accountId", "projectName"], json!({
+            "type": { "const": "pages" }, "baseUrl": text, "accountId": text, "projectName": text,
+            "apiToken": { "type": "string", "writeOnly": true },
+        })),
+    ] });
+    let app = json!({
+        "name": line,
+        "description": or_null,
+        "publicAccess": { "type": "boolean" },
+        "retentionTier": { "enum": ["short", "medium", "long", "none", null] },
+        "config": open(&[], json!({
+            "nodeVersion": or_null,
+            "env": { "type": "object", "additionalProperties": text },
+        })),
+        "target": target,
+        "defaultVersionId": or_null,
+    });
+    let mut new_app = app.clone();
+    new_app["workspaceId"] = text.clone();
+    new_app["handle"] = json!({ "type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,56}[a-z0-9])?$" });
+    let hook = json!({
+        "name": line,
+        "url": { "type": "string", "format": "uri", "maxLength": 1000 },
+        "secret": { "type": "string", "minLength": 1, "maxLength": 200, "writeOnly": true },
+        "filter": { "type": ["array", "null"], "items": line, "maxItems": 50 },
+        "enabled": { "type": "boolean" },
+    });
+    let mut new_hook = hook.clone();
+    new_hook["workspaceId"] = text.clone();
+    let all = json!({
+        "NewWebhookSubscription": open(&["name", "url"], new_hook),
+        "WebhookSubscriptionChange": open(&[], hook),
+        "NewApp": open(&["name"], new_app),
+        "AppChange": open(&[], app),
+        "NewAppVersion": open(&["appId"], json!({ "appId": text, "name": line, "parentId": text })),
+        "AppVersionChange": open(&["name"], json!({ "name": line })),
+        "FileChange": open(&["path"], json!({ "path": text, "content": text, "contentBase64": text })),
+        "NewBuild": open(&["appVersionId"], json!({ "appVersionId": text })),
+        "NewDeploy": open(&[], json!({ "buildId": text, "appId": text })),
+        "Cancel": open(&[], json!({ "reason": { "type": "string", "minLength": 1, "maxLength": 500 } })),
+        "NewApiKey": open(&["name", "permission"], json!({
+            "workspaceId": text,
+            "name": line,
+            "permission": { "enum": ["read", "write"] },
+            "appIds": { "type": "array", "items": text, "minItems": 1, "maxItems": 100 },
+            "expiresAt": { "type": "string", "format": "date-time" },
+        })),
+    });
+    match all {
+        Value::Object(all) => all,
+        _ => Map::new(),
+    }
+}

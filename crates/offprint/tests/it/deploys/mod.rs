@@ -1,0 +1,13 @@
+//! The Deploys API through the front door.
+
+mod both_views;
+mod idempotency;
+mod keys;
+mod lists;
+mod openapi;
+mod races;
+mod refusals;
+mod remote;
+mod story;
+mod streams;
+mod webhooks;

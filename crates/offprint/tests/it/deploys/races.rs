@@ -1,0 +1,71 @@
+//! Many at once: numbers without gaps, one truth for every deploy, and production where the last completed one put it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, id};
+
+/// So many ask for deploys, and cancel every other one.
+const CALLERS: usize = 200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_creators_and_cancellers_agree() {
+    let server = TestServer::start().await;
+    let api = server.deploys().await;
+    let (app, version) = api.app("Races", &[("index.html", "first")]).await;
+    let first = api.build(&version).await;
+    api.patch(
+        &format!("/app-versions/{version}/files"),
+        json!({ "path": "index.html", "content": "second" }),
+    )
+    .await
+    .ok();
+    let second = api.build(&version).await;
+    let calls = (0..CALLERS).map(|n| {
+        let (api, build) = (api.clone(), if n % 2 == 0 { first.clone() } else { second.clone() });
+        tokio::spawn(async move {
+            let deploy = id(&api.post("/deploys", json!({ "buildId": build })).await.made());
+            let cancelled = match n % 3 {
+                0 => Some(
+                    api.post(&format!("/deploys/{deploy}/cancel"), json!({ "reason": "race" })).await.status,
+                ),
+                _ => None,
+            };
+            (deploy, cancelled)
+        })
+    });
+    let mut numbers = BTreeSet::new();
+    let mut last_completed: Option<Value> = None;
+    for call in futures_util::future::join_all(calls).await {
+        let (deploy, cancelled) = call.unwrap();
+        let ended = api.ended(&format!("/deploys/{deploy}")).await;
+        let expected = match cancelled {
+            Some(200) => "cancelled",
+            None | Some(409) => "completed",
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(ended["status"], expected, "{ended}");
+        let open = ["pending", "running"];
+        assert!(
+            ended["steps"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|step| !open.contains(&step["status"].as_str().unwrap()))
+        );
+        assert!(numbers.insert(ended["sequenceNumber"].as_i64().unwrap()));
+        let later = |before: &Value| before["sequenceNumber"].as_i64() < ended["sequenceNumber"].as_i64();
+        if expected == "completed" && last_completed.as_ref().is_none_or(later) {
+            last_completed = Some(ended);
+        }
+    }
+    assert_eq!(numbers, (1..=CALLERS as i64).collect());
+    let text = if last_completed.unwrap()["buildId"] == json!(first) { "first" } else { "second" };
+    server.shows("races.pages.localhost", text).await;
+    let total = |status: &str| {
+        let (api, path) = (api.clone(), format!("/deploys?entity_id={app}&status={status}&limit=1"));
+        async move { api.get(&path).await.ok()["pageInfo"]["total"].as_u64().unwrap() }
+    };
+    assert_eq!(total("completed").await + total("cancelled").await, CALLERS as u64);
+}

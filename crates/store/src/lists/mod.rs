@@ -1,0 +1,222 @@
+//! Lists: filtered, ordered, page by page.
+//!
+//! A page begins after (or ends before) a row, not at a number: the thousandth page costs what the first does, and a row
+//! that is added meanwhile moves nothing. The description of an entity ([`Entity`]) says what may be asked; `columns`
+//! says in which column each field is; `compile` makes the condition, `keyset` the order and the place in it. Text of a
+//! client is bound to a statement and never a part of it: [`Query`] takes nothing but constants. Which rows the caller may
+//! see is a part of every statement.
+//!
+//! What lost: numbered pages (each costs what it skips), and ORDER BY with a nullable column alone, since the databases
+//! put nulls at different ends.
+
+mod columns;
+mod compile;
+mod cursor;
+mod keyset;
+mod query;
+mod reach;
+mod rows;
+mod total;
+
+pub use cursor::BadCursor;
+pub use reach::{Deleted, Reach};
+pub use total::{COUNTED_MAX, Total};
+
+use offprint_model::listing::{Entity, Filter, Order, Record, Value};
+
+use crate::db::Tx;
+use crate::error::Result;
+use crate::open::Store;
+use columns::table;
+use compile::Compiler;
+use cursor::Key;
+pub(crate) use query::Query;
+use rows::record_of;
+
+/// Rows of a page, at the most.
+pub const PAGE_ROWS_MAX: u32 = 100;
+
+/// What is asked of a list.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    /// The condition.
+    pub filter: Filter,
+    /// The order.
+    pub order: Order,
+    /// Where the page is.
+    pub place: Place,
+    /// How many rows; between 1 and [`PAGE_ROWS_MAX`].
+    pub limit: u32,
+}
+
+/// Where a page is. The texts are cursors of the same list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At the beginning.
+    First,
+    /// After a row.
+    After(String),
+    /// Before a row.
+    Before(String),
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct ListPage {
+    /// The rows, in order.
+    pub items: Vec<Listing>,
+    /// How many rows pass the filter, on all pages.
+    pub total: Total,
+    /// Whether there are rows after the last of these.
+    pub has_next: bool,
+    /// Whether there are rows before the first of these.
+    pub has_previous: bool,
+}
+
+/// A row of a list.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// What it is.
+    pub record: Record,
+    /// The cursor of its place.
+    pub cursor: String,
+    /// What leads to its site, where it has one.
+    pub site: Option<SitePlace>,
+}
+
+/// Where a deploy answers on this server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SitePlace {
+    /// The project's name.
+    pub project: String,
+    /// The id of the deployment.
+    pub deployment: String,
+    /// Whether it is for production.
+    pub production: bool,
+}
+
+impl Store {
+    /// A page of what the caller may see.
+    ///
+    /// # Errors
+    /// `BadCursor` when the cursor is not one, or of another list.
+    pub async fn list(&self, reach: &Reach, entity: Entity, asked: &ListQuery) -> Result<ListPage> {
+        let print = cursor::print(entity, &asked.filter, &asked.order);
+        let keys = self.keys();
+        let (from, backward) = match &asked.place {
+            Place::First => (None, false),
+            Place::After(text) => (Some(cursor::read(keys, print, &asked.order, text)?), false),
+            Place::Before(text) => (Some(cursor::read(keys, print, &asked.order, text)?), true),
+        };
+        let order = if backward { asked.order.reversed() } else { asked.order.clone() };
+        let tx = self.db().read().await?;
+        let limit = asked.limit.clamp(1, PAGE_ROWS_MAX) as usize;
+        let lister = Lister { reach, entity, filter: &asked.filter };
+        let mut found = lister.rows(&tx, &order, from.as_deref(), limit + 1).await?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        // Whether there is anything on the other side: of the page, or of the cursor when the page is empty.
+        let first = found.first().map(|row| row.key.as_slice()).or(from.as_deref());
+        let behind = match (&from, first) {
+            (Some(_), Some(first)) => lister.any_before(&tx, &order, first, found.is_empty()).await?,
+            _ => false,
+        };
+        let (has_next, has_previous) = if backward { (behind, more) } else { (more, behind) };
+        if backward {
+            found.reverse();
+        }
+        let total = total::total(&tx, reach, entity, &asked.filter).await?;
+        let mut items = Vec::with_capacity(found.len());
+        for row in found {
+            let cursor = cursor::write(keys, print, &row.key)?;
+            items.push(Listing { record: row.record, cursor, site: row.site });
+        }
+        for item in &mut items {
+            self.finish_record(&mut item.record).await?;
+        }
+        Ok(ListPage { items, total, has_next, has_previous })
+    }
+
+    /// One of what the caller may see, by its id; `None` when there is none such.
+    pub async fn find(&self, reach: &Reach, entity: Entity, id: &str) -> Result<Option<Listing>> {
+        let tx = self.db().read().await?;
+        self.find_in(&tx, reach, entity, id).await
+    }
+
+    /// The same within a transaction.
+    pub(crate) async fn find_in(
+        &self,
+        tx: &Tx,
+        reach: &Reach,
+        entity: Entity,
+        id: &str,
+    ) -> Result<Option<Listing>> {
+        let Some(filter) = by_id(entity, id) else { return Ok(None) };
+        let lister = Lister { reach, entity, filter: &filter };
+        let order = Order::new(entity, Vec::new());
+        let found = lister.rows(tx, &order, None, 1).await?.pop();
+        let Some(row) = found else { return Ok(None) };
+        let mut record = row.record;
+        self.finish_record(&mut record).await?;
+        Ok(Some(Listing { record, cursor: String::new(), site: row.site }))
+    }
+
+    /// The steps of a build or deploy, in order. The caller may see the whole: its id comes from there.
+    pub async fn steps(&self, of: Entity, id: &str) -> Result<Vec<Record>> {
+        rows::steps(self.db(), of, id).await
+    }
+}
+
+fn by_id(entity: Entity, id: &str) -> Option<Filter> {
+    Filter::eq(entity, "id", Value::Text(id.to_owned()))
+}
+
+/// A row as it was read.
+struct Found {
+    record: Record,
+    key: Vec<Key>,
+    site: Option<SitePlace>,
+}
+
+/// Asks for rows of one list.
+struct Lister<'a> {
+    reach: &'a Reach,
+    entity: Entity,
+    filter: &'a Filter,
+}
+
+impl Lister<'_> {
+    /// So many rows in this order, from the beginning or after a key.
+    async fn rows(&self, tx: &Tx, order: &Order, after: Option<&[Key]>, limit: usize) -> Result<Vec<Found>> {
+        let mut query = Query::new("SELECT ");
+        rows::select(&mut query, self.entity, order);
+        self.push_from_where(&mut query);
+        if let Some(after) = after {
+            query.push(" AND ");
+            keyset::beyond(&mut query, self.entity, order, after, false);
+        }
+        query.push(" ORDER BY ");
+        keyset::order_by(&mut query, self.entity, order);
+        query.push(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = tx.all_of(query).await?;
+        rows.iter().map(|row| record_of(self.entity, order, row)).collect()
+    }
+
+    /// Whether there is a row before this key in this order; with `or_at`, or at it.
+    async fn any_before(&self, tx: &Tx, order: &Order, key: &[Key], or_at: bool) -> Result<bool> {
+        let reversed = order.reversed();
+        let mut query = Query::new("SELECT 1");
+        self.push_from_where(&mut query);
+        query.push(" AND ");
+        keyset::beyond(&mut query, self.entity, &reversed, key, or_at);
+        query.push(" LIMIT 1");
+        Ok(!tx.all_of(query).await?.is_empty())
+    }
+
+    fn push_from_where(&self, query: &mut Query) {
+        query.push(" FROM ").push(table(self.entity).name).push(" t0 WHERE ");
+        self.reach.restrict(query, self.entity, "t0");
+        query.push(" AND ");
+        Compiler::new(query).filter(self.entity, "t0", self.filter);
+    }
+}

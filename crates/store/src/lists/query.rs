@@ -1,0 +1,51 @@
+//! A statement that is put together while it is asked for: of constants and placeholders, and of nothing else.
+
+use sea_orm::Value;
+
+use crate::db::IntoValue;
+
+/// A statement with its values.
+pub(crate) struct Query {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Query {
+    pub(crate) fn new(text: &'static str) -> Self {
+        Self { text: text.to_owned(), values: Vec::new() }
+    }
+
+    /// Adds a constant. The type keeps everything out that came from a client.
+    pub(crate) fn push(&mut self, text: &'static str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds a placeholder and its value.
+    pub(crate) fn bind(&mut self, value: impl IntoValue) -> &mut Self {
+        self.values.push(value.into_value());
+        self.text.push('$');
+        self.text.push_str(&self.values.len().to_string());
+        self
+    }
+
+    /// Adds so many placeholders in parentheses; with none, a list that holds nothing.
+    pub(crate) fn bind_all<T: IntoValue>(&mut self, values: impl IntoIterator<Item = T>) -> &mut Self {
+        self.push("(");
+        let mut is_first = true;
+        for value in values {
+            if !std::mem::replace(&mut is_first, false) {
+                self.push(", ");
+            }
+            self.bind(value);
+        }
+        if is_first {
+            self.push("NULL");
+        }
+        self.push(")")
+    }
+
+    pub(crate) fn into_parts(self) -> (String, Vec<Value>) {
+        (self.text, self.values)
+    }
+}

@@ -1,0 +1,143 @@
+//! Reading rows as records.
+
+use offprint_model::config::{EnvVar, Environment};
+use offprint_model::id::ProjectId;
+use offprint_model::listing::{Entity, Field, Kind, Order, Record, Value};
+use offprint_model::time::Timestamp;
+use serde_json::{Map, json};
+
+use super::columns::column;
+use super::cursor::Key;
+use super::query::Query;
+use super::{Found, SitePlace};
+use crate::apps::{NODE_VERSION, shown_target};
+use crate::db::{Row, Rows, values};
+use crate::error::Result;
+use crate::open::Store;
+use crate::projects::settings_owner;
+use crate::stored::environment_from_json;
+
+const SITE_OF_DEPLOY: &str = ", (SELECT p.name FROM project p WHERE p.seq = t0.project_seq),
+    (SELECT d.id FROM deployment d WHERE d.seq = t0.deployment_seq),
+    (SELECT d.environment FROM deployment d WHERE d.seq = t0.deployment_seq)";
+
+const DEPLOY_STEPS: &str =
+    "SELECT s.id, y.id AS whole, s.name, s.status, s.position, s.error, s.log, s.metadata, s.started,
+        s.completed, s.created
+    FROM deploy_step s JOIN deploy y ON y.seq = s.deploy_seq WHERE y.id = $1 ORDER BY s.position";
+const BUILD_STEPS: &str =
+    "SELECT s.id, b.id AS whole, s.name, s.status, s.position, s.error, s.log, s.metadata, s.started,
+        s.completed, s.created
+    FROM build_step s JOIN build b ON b.seq = s.build_seq WHERE b.id = $1 ORDER BY s.position";
+const APPS_OF_KEY: &str = "SELECT p.public_id FROM token t JOIN token_app a ON a.token_seq = t.seq
+    JOIN project p ON p.seq = a.project_seq WHERE t.public_id = $1 ORDER BY p.seq";
+
+/// Writes the columns: the entity's fields, the keys of the order, and what else is needed.
+pub(super) fn select(query: &mut Query, entity: Entity, order: &Order) {
+    let keys = order.keys().iter().map(|key| key.field);
+    for (n, field) in entity.fields().iter().chain(keys).enumerate() {
+        if n > 0 {
+            query.push(", ");
+        }
+        column(entity, field).write(query, "t0");
+    }
+    if entity == Entity::Deploy {
+        query.push(SITE_OF_DEPLOY);
+    }
+}
+
+/// Reads what [`select`] asked for.
+pub(super) fn record_of(entity: Entity, order: &Order, row: &Row) -> Result<Found> {
+    let fields = entity.fields();
+    let mut values = Vec::with_capacity(fields.len());
+    for (n, field) in fields.iter().enumerate() {
+        values.push(value(row, n, field)?);
+    }
+    let mut key = Vec::with_capacity(order.keys().len());
+    for (n, of) in (fields.len()..).zip(order.keys()) {
+        key.push(match value(row, n, of.field)? {
+            None => Key::Null,
+            Some(Value::Text(text) | Value::Json(text)) => Key::Text(text),
+            Some(Value::Number(number)) => Key::Number(number),
+            Some(Value::Time(time)) => Key::Number(time.as_micros()),
+            Some(Value::Flag(flag)) => Key::Flag(flag),
+        });
+    }
+    let rest = fields.len() + order.keys().len();
+    let site = match entity {
+        Entity::Deploy => Some(SitePlace {
+            project: row.at(rest)?,
+            deployment: row.at(rest + 1)?,
+            production: row.at::<String>(rest + 2)? == Environment::Production.as_str(),
+        }),
+        _ => None,
+    };
+    Ok(Found { record: Record::new(entity, values), key, site })
+}
+
+fn value(row: &Row, n: usize, field: &Field) -> Result<Option<Value>> {
+    Ok(match field.kind {
+        Kind::Id | Kind::Text | Kind::Word(_) => row.at::<Option<String>>(n)?.map(Value::Text),
+        Kind::Number => row.at::<Option<i64>>(n)?.map(Value::Number),
+        Kind::Time => row.at::<Option<i64>>(n)?.map(Timestamp::from_micros).map(Value::Time),
+        Kind::Flag => row.at::<Option<bool>>(n)?.map(Value::Flag),
+        Kind::Json => row.at::<Option<String>>(n)?.map(Value::Json),
+    })
+}
+
+/// The steps of a build or deploy, in order.
+pub(super) async fn steps(rows: &impl Rows, of: Entity, id: &str) -> Result<Vec<Record>> {
+    let (entity, sql) = match of {
+        Entity::Build => (Entity::BuildStep, BUILD_STEPS),
+        _ => (Entity::DeployStep, DEPLOY_STEPS),
+    };
+    let mut steps = Vec::new();
+    for row in rows.all(sql, values![id]).await? {
+        let fields = entity.fields().iter().enumerate();
+        let values = fields.map(|(n, field)| value(&row, n, field)).collect::<Result<_>>()?;
+        steps.push(Record::new(entity, values));
+    }
+    Ok(steps)
+}
+
+impl Store {
+    /// Turns what is stored into what is shown, where the two differ.
+    pub(super) async fn finish_record(&self, record: &mut Record) -> Result<()> {
+        match record.entity() {
+            Entity::App => self.finish_app(record),
+            Entity::ApiKey if record.get("appIds").is_some() => {
+                let rows = self.db().all(APPS_OF_KEY, values![record.id()]).await?;
+                let ids =
+                    rows.iter().map(|row| row.get::<String>("public_id")).collect::<Result<Vec<_>>>()?;
+                record.set("appIds", Some(Value::Json(json!(ids).to_string())));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The configuration of an app is the settings of its production that builds see; secrets are not shown.
+    fn finish_app(&self, record: &mut Record) -> Result<()> {
+        let project = ProjectId::new(record.text("pagesProjectId").unwrap_or_default());
+        let owner = settings_owner(&project, Environment::Production);
+        let stored = match record.get("config") {
+            Some(Value::Json(text)) => text.as_str(),
+            _ => "",
+        };
+        let settings = environment_from_json(stored, self.keys(), &owner)?;
+        let mut env = Map::new();
+        let mut node_version = None;
+        for (name, value) in &settings.env_vars {
+            match value {
+                EnvVar::Plain(value) if name == NODE_VERSION => node_version = Some(value.clone()),
+                EnvVar::Plain(value) => drop(env.insert(name.clone(), json!(value))),
+                EnvVar::Secret(_) => {}
+            }
+        }
+        let config = json!({ "nodeVersion": node_version, "env": env });
+        record.set("config", Some(Value::Json(config.to_string())));
+        let target = shown_target(record.get("target"))?;
+        record.set("target", Some(Value::Json(target)));
+        Ok(())
+    }
+}
