@@ -23,6 +23,14 @@ pub enum Entity {
     DeployHook,
     /// A pull request.
     PullRequest,
+    /// What a binding of a Function leads to.
+    Binding,
+    /// A KV namespace.
+    KvNamespace,
+    /// A D1 database.
+    D1Database,
+    /// An R2 bucket.
+    R2Bucket,
 }
 
 impl Entity {
@@ -37,6 +45,10 @@ impl Entity {
             Self::Blob => "blob",
             Self::DeployHook => "deploy hook",
             Self::PullRequest => "pull request",
+            Self::Binding => "binding",
+            Self::KvNamespace => "KV namespace",
+            Self::D1Database => "D1 database",
+            Self::R2Bucket => "R2 bucket",
         }
     }
 }
@@ -133,6 +145,9 @@ pub enum StoreError {
     /// A migration that ran in the past differs from the one in this program.
     #[error("migration {0} differs from the one that made this store")]
     ChangedMigration(u32),
+    /// R2's rules do not allow it.
+    #[error(transparent)]
+    Object(#[from] offprint_model::object::R2Refusal),
     /// A failure that a test asked for; names the step.
     #[error("injected failure at {0}")]
     Injected(String),

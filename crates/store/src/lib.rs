@@ -14,7 +14,9 @@ mod domains;
 mod feedback;
 mod functions;
 mod jobs;
+mod objects;
 mod projects;
+mod resources;
 mod routing;
 mod source;
 mod variants;
@@ -39,7 +41,7 @@ mod stored;
 mod wake;
 
 pub use assets::{PutReport, Upload};
-pub use blobs::{Blobs, Variants};
+pub use blobs::{BlobDraft, Blobs, Variants};
 pub use builds::NewBuild;
 pub use clock::Clock;
 pub use deployments::{LogTail, NewContent, NewDeployment, UploadedConfiguration};
@@ -48,10 +50,15 @@ pub use feedback::{FeedbackId, FeedbackItem};
 pub use functions::FunctionsOf;
 pub use gc::Collected;
 pub use jobs::{JobKind, Lease, Sealed, Work};
+pub use objects::{
+    BucketSize, CompletedPart, NewObject, NewPart, ObjectDescription, ObjectList, ObjectPage, ObjectParts,
+    ObjectPosition,
+};
 pub use open::{Store, StoreOptions};
 pub use operator::SoleWorker;
 pub use page::{Listed, Page};
 pub use projects::{NewProject, ProjectScope};
+pub use resources::{Resource, ResourceOrder};
 pub use routing::{Predecessor, ProjectRoutes, RoutedDeployment, RoutingUpdate};
 pub use site::{ShortId, SiteDocument, SiteHash, WorkerKind, WorkerRef};
 pub use source::{
