@@ -112,6 +112,7 @@ impl Server {
         )
         .merge(offprint_api::router(ApiState {
             store,
+            resources,
             wake,
             limits: limits(&config),
             urls: urls.clone(),
