@@ -20,6 +20,13 @@ pub(crate) struct PageOf<T> {
     pub(crate) total: u64,
 }
 
+/// One page of a list without page numbers.
+pub(crate) struct InfoPage<T, I> {
+    pub(crate) items: Vec<T>,
+    /// Where it is.
+    pub(crate) info: I,
+}
+
 impl<T> PageOf<T> {
     /// Cuts the page out of a list that is held whole.
     pub(crate) fn of(all: Vec<T>, paging: Paging) -> Self {
@@ -50,8 +57,14 @@ impl<T: Serialize> IntoResponse for PageOf<T> {
     }
 }
 
-/// The only place that writes a body.
-pub(crate) fn json<T: Serialize>(status: StatusCode, envelope: &Envelope<T>) -> Response {
+impl<T: Serialize, I: Serialize> IntoResponse for InfoPage<T, I> {
+    fn into_response(self) -> Response {
+        json(StatusCode::OK, &Envelope::success(self.items).with_info(self.info))
+    }
+}
+
+/// The only place that writes an envelope.
+pub(crate) fn json<T: Serialize, I: Serialize>(status: StatusCode, envelope: &Envelope<T, I>) -> Response {
     match serde_json::to_vec(envelope) {
         Ok(body) => {
             let json = HeaderValue::from_static("application/json");

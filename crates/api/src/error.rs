@@ -9,6 +9,7 @@ use std::error::Error;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 use offprint_model::asset::AssetPath;
+use offprint_resources::{CreateError, ResourceError};
 use offprint_store::{Entity, StoreError};
 use offprint_wire::envelope::{Envelope, Fault};
 use offprint_wire::error_code::ErrorCode;
@@ -162,6 +163,7 @@ impl From<StoreError> for ApiError {
                 Self::explained(ErrorCode::NotApprovable, format!("The commit cannot be approved: {why}."))
             }
             StoreError::LeaseLost => ErrorCode::Conflict.into(),
+            StoreError::Object(refusal) => refusal.into(),
             // The transaction was rolled back or never begun: the client may send the same again.
             StoreError::Injected(_) | StoreError::Database(_) | StoreError::Io { .. } => {
                 Self { retry: true, ..Self::internal(error) }
@@ -182,6 +184,28 @@ impl From<StoreError> for ApiError {
     }
 }
 
+impl From<CreateError> for ApiError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Registry(error) => error.into(),
+            CreateError::Contents(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResourceError> for ApiError {
+    fn from(error: ResourceError) -> Self {
+        match error {
+            // Deleted between the look-up and the call.
+            ResourceError::Gone => ErrorCode::Conflict.into(),
+            ResourceError::Sqlite(_) | ResourceError::Io { .. } => {
+                Self { retry: true, ..Self::internal(error) }
+            }
+            ResourceError::Store(_) | ResourceError::Corrupt(_) => Self::internal(error),
+        }
+    }
+}
+
 fn not_found(entity: Entity) -> ApiError {
     match entity {
         Entity::Account => ErrorCode::PermissionDenied.into(),
@@ -191,7 +215,12 @@ fn not_found(entity: Entity) -> ApiError {
         Entity::Domain => ErrorCode::DomainNotFound.into(),
         Entity::DeployHook => ErrorCode::DeployHookNotFound.into(),
         Entity::PullRequest => ErrorCode::PullRequestNotFound.into(),
-        Entity::Blob | Entity::File | Entity::Listed(_) => ApiError::internal(StoreError::NotFound(entity)),
+        Entity::KvNamespace => ErrorCode::KvNamespaceNotFound.into(),
+        Entity::D1Database => ErrorCode::D1DatabaseNotFound.into(),
+        Entity::R2Bucket => ErrorCode::R2BucketNotFound.into(),
+        Entity::Blob | Entity::Binding | Entity::File | Entity::Listed(_) => {
+            ApiError::internal(StoreError::NotFound(entity))
+        }
     }
 }
 
@@ -200,11 +229,15 @@ fn exists(entity: Entity) -> ApiError {
         Entity::Project => ErrorCode::ProjectExists.into(),
         Entity::Domain => ErrorCode::DomainExists.into(),
         Entity::DeployHook => ErrorCode::DeployHookExists.into(),
+        Entity::KvNamespace => ErrorCode::KvNamespaceExists.into(),
+        Entity::D1Database => ErrorCode::D1DatabaseExists.into(),
+        Entity::R2Bucket => ErrorCode::R2BucketExists.into(),
         Entity::Account
         | Entity::Token
         | Entity::Deployment
         | Entity::PullRequest
         | Entity::Blob
+        | Entity::Binding
         | Entity::File
         | Entity::Listed(_) => ErrorCode::Conflict.into(),
     }

@@ -5,16 +5,20 @@ use std::convert::Infallible;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use http::Uri;
 use offprint_wire::error_code::ErrorCode;
 use tower::service_fn;
 
 use crate::account::{accounts, memberships, tokens, user};
+use crate::d1;
 use crate::deploys_api;
 use crate::error::ApiError;
 use crate::front;
+use crate::graphql;
+use crate::kv;
 use crate::pages::{assets, deploy_hooks, deployments, domains, projects, tails, webhooks};
+use crate::r2;
 use crate::state::{ApiState, Context, Ctx};
 
 /// Everything below `/client/v4` and `/api`, and the description of the latter. The router has no fallback, so it can be
@@ -41,6 +45,9 @@ fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
     table.extend(project_table());
     table.extend(source_table());
     table.extend(functions_table());
+    table.extend(kv_table());
+    table.extend(d1_table());
+    table.extend(r2_table());
     table.extend([
         ("/pages/assets/check-missing", post(assets::check_missing::handle)),
         ("/pages/assets/upload", post(assets::upload::handle)),
@@ -164,6 +171,72 @@ fn functions_table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
         "/accounts/{account_id}/pages/projects/{project_name}/deployments/{deployment_id}/exceptions",
         get(deployments::exceptions::handle),
     )]
+}
+
+/// KV, as far as wrangler and the SDKs ask for it.
+fn kv_table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
+    vec![
+        ("/accounts/{account_id}/storage/kv/namespaces", get(kv::list::handle).post(kv::create::handle)),
+        (
+            "/accounts/{account_id}/storage/kv/namespaces/{namespace_id}",
+            get(kv::show::handle).put(kv::rename::handle).delete(kv::delete::handle),
+        ),
+        ("/accounts/{account_id}/storage/kv/namespaces/{namespace_id}/keys", get(kv::keys::handle)),
+        (
+            "/accounts/{account_id}/storage/kv/namespaces/{namespace_id}/values/{*key_name}",
+            get(kv::values::get).put(kv::values::put).delete(kv::values::delete),
+        ),
+        (
+            "/accounts/{account_id}/storage/kv/namespaces/{namespace_id}/metadata/{*key_name}",
+            get(kv::metadata::handle),
+        ),
+        (
+            "/accounts/{account_id}/storage/kv/namespaces/{namespace_id}/bulk",
+            put(kv::bulk::put).delete(kv::bulk::delete),
+        ),
+        ("/accounts/{account_id}/storage/kv/namespaces/{namespace_id}/bulk/delete", post(kv::bulk::delete)),
+        ("/accounts/{account_id}/storage/kv/namespaces/{namespace_id}/bulk/get", post(kv::bulk::get)),
+    ]
+}
+
+/// D1, as far as wrangler and the SDKs ask for it.
+fn d1_table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
+    vec![
+        ("/accounts/{account_id}/d1/database", get(d1::list::handle).post(d1::create::handle)),
+        (
+            "/accounts/{account_id}/d1/database/{database_id}",
+            get(d1::show::handle).delete(d1::delete::handle),
+        ),
+        ("/accounts/{account_id}/d1/database/{database_id}/query", post(d1::query::objects)),
+        ("/accounts/{account_id}/d1/database/{database_id}/raw", post(d1::query::arrays)),
+        ("/accounts/{account_id}/d1/database/{database_id}/import", post(d1::import::step)),
+        ("/accounts/{account_id}/d1/database/{database_id}/export", post(d1::export::start)),
+        (
+            "/accounts/{account_id}/d1/database/{database_id}/time_travel/bookmark",
+            get(d1::time_travel::bookmark),
+        ),
+        (
+            "/accounts/{account_id}/d1/database/{database_id}/time_travel/restore",
+            post(d1::time_travel::restore),
+        ),
+        // Their tokens are their credentials.
+        ("/d1/imports/{token}", put(d1::import::upload)),
+        ("/d1/exports/{token}", get(d1::export::download)),
+        ("/graphql", post(graphql::handle)),
+    ]
+}
+
+/// R2, as far as wrangler and the SDKs ask for it.
+fn r2_table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
+    vec![
+        ("/accounts/{account_id}/r2/buckets", get(r2::list::handle).post(r2::create::handle)),
+        ("/accounts/{account_id}/r2/buckets/{bucket_name}", get(r2::show::handle).delete(r2::delete::handle)),
+        ("/accounts/{account_id}/r2/buckets/{bucket_name}/objects", get(r2::objects::list)),
+        (
+            "/accounts/{account_id}/r2/buckets/{bucket_name}/objects/{*object_key}",
+            get(r2::objects::get).put(r2::objects::put).delete(r2::objects::delete),
+        ),
+    ]
 }
 
 async fn no_route(uri: Uri) -> ApiError {

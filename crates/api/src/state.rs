@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use offprint_functions::Tails;
+use offprint_resources::Resources;
 use offprint_store::{Store, Wake};
 use offprint_wire::error_code::ErrorCode;
 use offprint_wire::urls::SiteUrls;
@@ -11,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::UploadTokens;
+use crate::d1::import::Imports;
 use crate::error::Result;
 use crate::memory::MemoryBudget;
 
@@ -19,6 +21,8 @@ use crate::memory::MemoryBudget;
 pub struct ApiState {
     /// The memory of the server.
     pub store: Store,
+    /// What bindings of Functions lead to.
+    pub resources: Resources,
     /// To poke the pipeline and the edge.
     pub wake: Wake,
     /// How much a client may send.
@@ -95,6 +99,7 @@ const LOG_STREAMS_MAX: usize = 256;
 /// What the handlers work with.
 pub(crate) struct Context {
     pub(crate) store: Store,
+    pub(crate) resources: Resources,
     pub(crate) wake: Wake,
     pub(crate) limits: Limits,
     pub(crate) urls: SiteUrls,
@@ -107,6 +112,7 @@ pub(crate) struct Context {
     pub(crate) memory: MemoryBudget,
     pub(crate) webhook_memory: MemoryBudget,
     pub(crate) log_streams: Arc<Semaphore>,
+    pub(crate) imports: Imports,
 }
 
 /// The handlers' state.
@@ -119,7 +125,9 @@ impl Context {
             memory: MemoryBudget::new(state.limits.upload_memory_bytes_max),
             webhook_memory: MemoryBudget::new(WEBHOOK_MEMORY_BYTES_MAX),
             log_streams: Arc::new(Semaphore::new(LOG_STREAMS_MAX)),
+            imports: Imports::default(),
             store: state.store,
+            resources: state.resources,
             wake: state.wake,
             limits: state.limits,
             urls: state.urls,

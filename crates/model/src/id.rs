@@ -46,6 +46,8 @@ ids! {
     DomainId;
     /// An API token: 32 hex digits.
     TokenId;
+    /// A resource: 32 hex digits for a KV namespace and an R2 bucket, a UUID for a D1 database.
+    ResourceId;
 }
 
 impl DeploymentId {

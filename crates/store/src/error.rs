@@ -30,6 +30,14 @@ pub enum Entity {
     Listed(listing::Entity),
     /// A file of an app's version.
     File,
+    /// What a binding of a Function leads to.
+    Binding,
+    /// A KV namespace.
+    KvNamespace,
+    /// A D1 database.
+    D1Database,
+    /// An R2 bucket.
+    R2Bucket,
 }
 
 impl Entity {
@@ -46,6 +54,10 @@ impl Entity {
             Self::PullRequest => "pull request",
             Self::Listed(entity) => entity.name(),
             Self::File => "file",
+            Self::Binding => "binding",
+            Self::KvNamespace => "KV namespace",
+            Self::D1Database => "D1 database",
+            Self::R2Bucket => "R2 bucket",
         }
     }
 }
@@ -157,6 +169,9 @@ pub enum StoreError {
     /// A migration that ran in the past differs from the one in this program.
     #[error("migration {0} differs from the one that made this store")]
     ChangedMigration(u32),
+    /// R2's rules do not allow it.
+    #[error(transparent)]
+    Object(#[from] offprint_model::object::R2Refusal),
     /// A failure that a test asked for; names the step.
     #[error("injected failure at {0}")]
     Injected(String),

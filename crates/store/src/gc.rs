@@ -1,6 +1,6 @@
 //! Collection: blobs that nothing holds go after a grace time.
 //!
-//! A pin or a file of an app's version holds a blob for ever; a key that was refreshed within the grace time holds it; and so does the time
+//! A pin, a file of an app's version or an object of a bucket holds a blob for ever; a key that was refreshed within the grace time holds it; and so does the time
 //! at which it was stored or lost its last pin. Three steps, each in small batches under the lock that keeps
 //! uploads out, with pauses: sites that no deployment uses lose their pins; rows of blobs that nothing holds
 //! go, and then their packs and files; packs and files without a row, which a crash has left, go last. In this
@@ -77,6 +77,7 @@ impl Store {
         for first_byte in 0..=u8::MAX {
             self.remove_strays(first_byte, old, &mut collected).await?;
         }
+        self.forget_released(old).await?;
         Ok(collected)
     }
 
@@ -101,9 +102,12 @@ impl Store {
         let _guard = self.collection_lock().collect().await?;
         let tx = self.db().write("remove_blobs").await?;
         let (mut ids_unheld, mut hashes, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for row in tx.all(sql::UNHELD_BLOBS, values![old, json(&ids)?]).await? {
+        let rows = tx.all(sql::UNHELD_BLOBS, values![old, json(&ids)?]).await?;
+        let found = rows.iter().map(|row| hash_of(row.get("hash")?)).collect::<Result<Vec<_>>>()?;
+        let held = self.held_by_objects(&found, old).await?;
+        for (row, hash) in rows.iter().zip(found).filter(|(_, hash)| !held.contains(hash)) {
             ids_unheld.push(row.get::<i64>("id")?);
-            hashes.push(hash_of(row.get("hash")?)?);
+            hashes.push(hash);
             bytes += u64::try_from(row.get::<i64>("size")?).unwrap_or_default();
         }
         let ids = json(&ids_unheld)?;
@@ -148,6 +152,9 @@ impl Store {
             known.insert(hash_of(row.get("hash")?)?);
         }
         let stray = |blob: &&StoredBlob| blob.stored <= old && !known.contains(&blob.hash);
-        Ok(stored.iter().filter(stray).copied().collect())
+        let strays: Vec<StoredBlob> = stored.iter().filter(stray).copied().collect();
+        let hashes: Vec<BlobHash> = strays.iter().map(|stray| stray.hash).collect();
+        let held = self.held_by_objects(&hashes, old).await?;
+        Ok(strays.into_iter().filter(|stray| !held.contains(&stray.hash)).collect())
     }
 }

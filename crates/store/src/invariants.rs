@@ -64,6 +64,9 @@ pub async fn check_invariants(store: &Store) -> Result<Vec<String>> {
     for row in tx.all(KEYED, values![]).await? {
         check_blob(store, &row, &mut seen, &mut broken).await?;
     }
+    for row in store.all_held_by_objects().await? {
+        check_blob(store, &row, &mut seen, &mut broken).await?;
+    }
     drop(tx);
     check_routes(store, &mut broken).await?;
     Ok(broken)

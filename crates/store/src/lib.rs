@@ -20,7 +20,9 @@ mod history;
 mod idempotency;
 mod jobs;
 mod lists;
+mod objects;
 mod projects;
+mod resources;
 mod routing;
 mod source;
 mod variants;
@@ -51,7 +53,7 @@ pub use apps::{
     AppPatch, BuildLease, DeployWish, NewAppFields, Retention, Target, VERSION_FILES_MAX, VersionFile,
 };
 pub use assets::{PutReport, Upload};
-pub use blobs::{Blobs, Variants};
+pub use blobs::{BlobDraft, Blobs, Variants};
 pub use builds::NewBuild;
 pub use clock::Clock;
 pub use deployments::{LogTail, NewContent, NewDeployment, UploadedConfiguration};
@@ -66,10 +68,15 @@ pub use lists::{
     BadCursor, COUNTED_MAX, Deleted, ListPage, ListQuery, Listing, PAGE_ROWS_MAX, Place, Reach, SitePlace,
     Total,
 };
+pub use objects::{
+    BucketSize, CompletedPart, NewObject, NewPart, ObjectDescription, ObjectList, ObjectPage, ObjectParts,
+    ObjectPosition,
+};
 pub use open::{Store, StoreOptions};
 pub use operator::SoleWorker;
 pub use page::{Listed, Page};
 pub use projects::{NewProject, ProjectScope};
+pub use resources::{Resource, ResourceOrder};
 pub use routing::{Predecessor, ProjectRoutes, RoutedDeployment, RoutingUpdate};
 pub use site::{ShortId, SiteDocument, SiteHash, WorkerKind, WorkerRef};
 pub use source::{

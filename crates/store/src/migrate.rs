@@ -23,7 +23,12 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration { version: 4, name: "builds", sql: include_str!("../migrations/sqlite/0004_builds.sql") },
     Migration { version: 5, name: "deploys", sql: include_str!("../migrations/sqlite/0005_deploys.sql") },
+    Migration { version: 6, name: "resources", sql: include_str!("../migrations/sqlite/0006_resources.sql") },
 ];
+
+/// Those of the database of objects.
+const OBJECT_MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "objects", sql: include_str!("../migrations/objects/0001_objects.sql") }];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
     version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied INTEGER NOT NULL
@@ -34,6 +39,15 @@ const REMEMBER: &str =
 
 /// Brings the schema up to date. The write lock makes two processes that start at once take turns.
 pub(crate) async fn migrate(db: &Db) -> Result<()> {
+    bring_up_to_date(db, MIGRATIONS).await
+}
+
+/// The same for the database of objects.
+pub(crate) async fn migrate_objects(db: &Db) -> Result<()> {
+    bring_up_to_date(db, OBJECT_MIGRATIONS).await
+}
+
+async fn bring_up_to_date(db: &Db, migrations: &[Migration]) -> Result<()> {
     let tx = db.write("migrate").await?;
     tx.run(CREATE, values![]).await?;
     let mut applied = Vec::new();
@@ -41,9 +55,9 @@ pub(crate) async fn migrate(db: &Db) -> Result<()> {
         applied.push((row.get::<i64>("version")?, row.get::<String>("checksum")?));
     }
     for (version, checksum) in &applied {
-        check(*version, checksum)?;
+        check(migrations, *version, checksum)?;
     }
-    for migration in MIGRATIONS.iter().skip(applied.len()) {
+    for migration in migrations.iter().skip(applied.len()) {
         tx.script(migration.sql).await?;
         let checksum = checksum(migration.sql);
         let values = values![i64::from(migration.version), migration.name, checksum, Clock::now()];
@@ -53,9 +67,9 @@ pub(crate) async fn migrate(db: &Db) -> Result<()> {
     tx.commit().await
 }
 
-fn check(version: i64, applied: &str) -> Result<()> {
+fn check(migrations: &[Migration], version: i64, applied: &str) -> Result<()> {
     let number = u32::try_from(version).unwrap_or(u32::MAX);
-    let known = MIGRATIONS.iter().find(|known| known.version == number);
+    let known = migrations.iter().find(|known| known.version == number);
     match known {
         None => Err(StoreError::NewerStore(number)),
         Some(known) if checksum(known.sql) != applied => Err(StoreError::ChangedMigration(number)),

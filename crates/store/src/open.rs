@@ -13,7 +13,7 @@ use crate::crypt::Keys;
 use crate::db::{Db, Rows, values};
 use crate::error::{Result, StoreError};
 use crate::lock::{CollectionLock, OpeningGuard, blocking};
-use crate::migrate::migrate;
+use crate::migrate::{migrate, migrate_objects};
 
 /// Where the store is and how it behaves.
 #[derive(Clone, Debug)]
@@ -50,12 +50,14 @@ pub struct Store(Arc<Shared>);
 struct Shared {
     options: StoreOptions,
     db: Db,
+    objects: Db,
     blobs: Blobs,
     keys: Keys,
     collection: CollectionLock,
 }
 
 const DATABASE_FILE: &str = "offprint.db";
+const OBJECTS_FILE: &str = "objects.db";
 const KEY_ID: &str = "SELECT v FROM setting WHERE k = 'secret_key_id'";
 const REMEMBER_KEY_ID: &str = "INSERT INTO setting (k, v) VALUES ('secret_key_id', $1)";
 const PING: &str = "SELECT value FROM counter WHERE name = 'routing'";
@@ -101,9 +103,12 @@ impl Store {
         let db = Db::open(&options.data.join(DATABASE_FILE)).await?;
         migrate(&db).await?;
         check_key(&db, &keys).await?;
+        let objects = options.data.join("bindings").join(OBJECTS_FILE);
+        let objects = Db::open(&objects).await?;
+        migrate_objects(&objects).await?;
         drop(opening);
         let collection = CollectionLock::new(options.data.join("gc.lock"));
-        Ok(Self(Arc::new(Shared { options, db, blobs: Blobs(blobs), keys, collection })))
+        Ok(Self(Arc::new(Shared { options, db, objects, blobs: Blobs(blobs), keys, collection })))
     }
 
     /// The key that signs upload tokens. Derived from `secret.key`, so tokens outlive a restart.
@@ -124,12 +129,21 @@ impl Store {
         &self.0.blobs
     }
 
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        &self.0.options.data
+    }
+
     pub(crate) fn options(&self) -> &StoreOptions {
         &self.0.options
     }
 
     pub(crate) fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    pub(crate) fn objects_db(&self) -> &Db {
+        &self.0.objects
     }
 
     pub(crate) fn blob_store(&self) -> &dyn BlobStore {
@@ -148,7 +162,9 @@ impl Store {
 /// Makes the data directory for nobody else to read: the settings of projects are in there, and bytes that were
 /// never published. One that is there already keeps the rights that its owner gave it.
 fn make_private(data: &Path) -> Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(StoreError::io(data))
+    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(StoreError::io(data))?;
+    let bindings = data.join("bindings");
+    DirBuilder::new().recursive(true).mode(0o700).create(&bindings).map_err(StoreError::io(bindings))
 }
 
 /// A store whose key file was lost would answer garbage for every secret: refuse it at once.

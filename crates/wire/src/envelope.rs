@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_code::ErrorCode;
 
-/// An answer.
+/// An answer. Long lists say where they are: most by pages, some by cursors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Envelope<T> {
+pub struct Envelope<T, I = ResultInfo> {
     /// What was asked for; `null` for a failure, and for a success with nothing to say.
     #[serde(default = "nothing")]
     pub result: Option<T>,
@@ -21,8 +21,8 @@ pub struct Envelope<T> {
     #[serde(default)]
     pub messages: Vec<serde_json::Value>,
     /// Where in a list this page is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result_info: Option<ResultInfo>,
+    #[serde(default = "nothing", skip_serializing_if = "Option::is_none")]
+    pub result_info: Option<I>,
 }
 
 // Not the derive's default, which would demand that a result has one.
@@ -54,9 +54,14 @@ impl<T> Envelope<T> {
 
     /// Adds the place in a list.
     #[must_use]
-    pub fn with_info(mut self, info: ResultInfo) -> Self {
-        self.result_info = Some(info);
-        self
+    pub fn with_info<I>(self, info: I) -> Envelope<T, I> {
+        Envelope {
+            result: self.result,
+            success: self.success,
+            errors: self.errors,
+            messages: self.messages,
+            result_info: Some(info),
+        }
     }
 }
 
@@ -90,6 +95,15 @@ impl Fault {
         self.error_chain.push(Self::new(code));
         self
     }
+}
+
+/// Where in a list without page numbers a page is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CursorInfo {
+    /// Items on this page.
+    pub count: u64,
+    /// What to ask for the next page with; empty: this is the last.
+    pub cursor: String,
 }
 
 /// Where in a list a page is.

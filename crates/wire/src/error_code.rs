@@ -92,6 +92,48 @@ error_codes! {
     /// A commit message that is not UTF-8.
     InvalidCommitMessage = 8_000_111, 400, "Invalid commit message, it must be a valid UTF-8 string.";
 
+    // --- Cloudflare's, for KV ---
+    /// No pair of this key.
+    KvKeyNotFound = 10009, 404, "get: 'key not found'";
+    /// No such namespace in this account.
+    KvNamespaceNotFound = 10013, 404, "namespace not found";
+    /// The title is taken.
+    KvNamespaceExists = 10014, 400, "a namespace with this account ID and title already exists";
+
+    // --- Cloudflare's, for D1 ---
+    /// No such database in this account.
+    D1DatabaseNotFound = 7404, 404, "The database could not be found";
+    /// SQL that fails; the text is SQLite's.
+    D1Failed = 7500, 400, "The query failed.";
+    /// The name is taken. wrangler reads this code.
+    D1DatabaseExists = 7502, 400, "A database with that name already exists";
+
+    // --- Cloudflare's, for R2 ---
+    /// The name is taken.
+    R2BucketExists = 10004, 409, "The bucket you tried to create already exists, and you own it.";
+    /// A name that no bucket can have.
+    R2InvalidBucketName = 10005, 400, "The specified bucket name is not valid.";
+    /// No such bucket in this account.
+    R2BucketNotFound = 10006, 404, "The specified bucket does not exist.";
+    /// No object of this key.
+    R2KeyNotFound = 10007, 404, "The specified key does not exist.";
+    /// Only empty buckets are deleted.
+    R2BucketNotEmpty = 10008, 409, "The bucket you tried to delete is not empty.";
+    /// Metadata that is too large.
+    R2MetadataTooLarge = 10012, 400, "Your metadata headers exceed the maximum allowed metadata size.";
+    /// A key that no object can have.
+    R2InvalidObjectName = 10020, 400, "The specified object name is not valid.";
+    /// A request that makes no sense.
+    R2InvalidArgument = 10029, 400, "The request is not valid.";
+    /// A condition does not hold.
+    R2PreconditionFailed = 10031, 412, "At least one of the pre-conditions you specified did not hold.";
+    /// Bytes that are others than their checksum says.
+    R2BadDigest = 10037, 400, "The checksum you specified did not match what we received.";
+    /// There are no such bytes.
+    R2InvalidRange = 10039, 416, "The requested range is not satisfiable";
+    /// An object that is too large.
+    R2EntityTooLarge = 100_100, 413, "Your proposed upload exceeds the maximum allowed object size.";
+
     // --- Offprint's own ---
     /// A fault of ours after which nobody knows whether the call took effect. Not [`Self::Unknown`],
     /// because clients send again on that one.
@@ -154,6 +196,20 @@ error_codes! {
     NotApproved = 8_100_028, 403, "The commit comes from a fork, and nobody has approved it.";
     /// More logs are followed than this server lets be.
     TooManyStreams = 8_100_029, 429, "Too many logs are being followed. Try again later.";
+    /// A key, a lifetime or metadata that breaks a rule of KV.
+    KvInvalid = 8_100_050, 400, "The key or its options are not valid.";
+    /// A value that is longer than a value may be.
+    KvValueTooLarge = 8_100_051, 413, "A value of KV has 25 MiB at the most.";
+    /// The history of a database is asked for.
+    D1NoTimeTravel = 8_100_052, 501, "This server keeps no history of D1 databases. Take copies with `wrangler d1 export --remote`.";
+    /// A link to upload or download SQL that is none of ours, or not any more.
+    D1LinkExpired = 8_100_053, 403, "This link is not valid, or not any more. Ask for a new one.";
+    /// A file is to be run that was not uploaded.
+    D1NotUploaded = 8_100_054, 400, "There is no such upload. Put the file to `upload_url` first.";
+    /// A file with another MD5 than was announced.
+    D1OtherUpload = 8_100_055, 400, "The file is another one than was announced: its MD5 differs.";
+    /// An import that nobody knows.
+    D1NoImport = 8_100_056, 404, "There is no such import; the server may have been restarted. Start it again.";
 }
 
 #[cfg(test)]
@@ -204,6 +260,24 @@ mod tests {
         too_many_deployments: TooManyDeployments = 8_000_076, 400;
         manifest_missing: ManifestMissing = 8_000_096, 400;
         invalid_commit_message: InvalidCommitMessage = 8_000_111, 400;
+        kv_key_not_found: KvKeyNotFound = 10009, 404;
+        kv_namespace_not_found: KvNamespaceNotFound = 10013, 404;
+        kv_namespace_exists: KvNamespaceExists = 10014, 400;
+        d1_database_not_found: D1DatabaseNotFound = 7404, 404;
+        d1_failed: D1Failed = 7500, 400;
+        d1_database_exists: D1DatabaseExists = 7502, 400;
+        r2_bucket_exists: R2BucketExists = 10004, 409;
+        r2_invalid_bucket_name: R2InvalidBucketName = 10005, 400;
+        r2_bucket_not_found: R2BucketNotFound = 10006, 404;
+        r2_key_not_found: R2KeyNotFound = 10007, 404;
+        r2_bucket_not_empty: R2BucketNotEmpty = 10008, 409;
+        r2_metadata_too_large: R2MetadataTooLarge = 10012, 400;
+        r2_invalid_object_name: R2InvalidObjectName = 10020, 400;
+        r2_invalid_argument: R2InvalidArgument = 10029, 400;
+        r2_precondition_failed: R2PreconditionFailed = 10031, 412;
+        r2_bad_digest: R2BadDigest = 10037, 400;
+        r2_invalid_range: R2InvalidRange = 10039, 416;
+        r2_entity_too_large: R2EntityTooLarge = 100_100, 413;
         outcome_unknown: OutcomeUnknown = 8_100_000, 500;
         body_too_large: BodyTooLarge = 8_100_001, 413;
         asset_too_large: AssetTooLarge = 8_100_002, 413;
@@ -234,6 +308,13 @@ mod tests {
         not_approvable: NotApprovable = 8_100_027, 400;
         not_approved: NotApproved = 8_100_028, 403;
         too_many_streams: TooManyStreams = 8_100_029, 429;
+        kv_invalid: KvInvalid = 8_100_050, 400;
+        kv_value_too_large: KvValueTooLarge = 8_100_051, 413;
+        d1_no_time_travel: D1NoTimeTravel = 8_100_052, 501;
+        d1_link_expired: D1LinkExpired = 8_100_053, 403;
+        d1_not_uploaded: D1NotUploaded = 8_100_054, 400;
+        d1_other_upload: D1OtherUpload = 8_100_055, 400;
+        d1_no_import: D1NoImport = 8_100_056, 404;
     }
 
     #[test]

@@ -23,6 +23,14 @@ impl Time {
     }
 }
 
+impl Time {
+    /// Reads the date of an HTTP header (RFC 9110, 5.6.7), in the form that everybody writes.
+    pub fn parse_http(text: &str) -> Option<Self> {
+        let time = DateTime::parse_from_rfc2822(text.trim()).ok()?;
+        Some(Self(Timestamp::from_micros(time.timestamp_micros())))
+    }
+}
+
 impl From<Timestamp> for Time {
     fn from(time: Timestamp) -> Self {
         Self(time)
@@ -68,6 +76,15 @@ mod tests {
             let time = Time(Timestamp::from_micros(micros));
             assert_eq!(time.to_string(), expected);
             assert_eq!(Time::parse(expected), Some(time));
+        }
+    }
+
+    #[test]
+    fn dates_of_headers_are_read() {
+        let time = Time::parse_http("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(time, Time::parse("1994-11-06T08:49:37Z"));
+        for bad in ["", "0", "1994-11-06", "Sun, 36 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(Time::parse_http(bad), None, "{bad}");
         }
     }
 

@@ -114,6 +114,7 @@ impl From<StoreError> for Problem {
             | StoreError::NotRollbackable(_)
             | StoreError::SourceFixed(_)
             | StoreError::NoSource
+            | StoreError::Object(_)
             | StoreError::Replayed
             | StoreError::NotApproved
             | StoreError::NotApprovable(_) => Self::new(ProblemCode::Unprocessable, sentence(&error)),

@@ -13,6 +13,7 @@ use offprint_functions::Tails;
 use offprint_model::id::{AccountId, DeploymentId};
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageEnd, StageName};
+use offprint_resources::Resources;
 use offprint_store::{Clock, JobKind, Lease, Permission, Store, StoreOptions, Wake};
 use offprint_wire::urls::SiteUrls;
 use serde_json::{Value, json};
@@ -75,6 +76,7 @@ impl Api {
         let (stop, tails) = (CancellationToken::new(), Tails::default());
         let state = ApiState {
             store: store.clone(),
+            resources: Resources::open(store.clone()).unwrap(),
             wake: wake.clone(),
             limits,
             urls,
@@ -239,6 +241,23 @@ impl Client<'_> {
             request = request.header("content-type", kind);
         }
         self.send_raw(request.body(body).unwrap()).await
+    }
+
+    /// For answers that are bytes and no envelope.
+    pub(crate) async fn bytes(&self, path: &str, headers: &[(&str, &str)]) -> http::Response<bytes::Bytes> {
+        let uri = format!("/client/v4{}", path.replace("{a}", ACCOUNT));
+        let mut request = Request::builder().uri(uri);
+        let own = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        for (name, value) in own.chain(headers.iter().copied()) {
+            request = request.header(name, value);
+        }
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        http::Response::from_parts(parts, axum::body::to_bytes(body, usize::MAX).await.unwrap())
+    }
+
+    pub(crate) async fn put(&self, path: &str, kind: &str, body: impl Into<Body>) -> Answer {
+        self.send(Method::PUT, path, Some(kind), body.into()).await
     }
 
     pub(crate) async fn send_raw(&self, request: Request<Body>) -> Answer {

@@ -4,12 +4,25 @@
 //! own in front of that deployment's process: which resource is meant is decided by who made the socket, and never by
 //! what the request says.
 
-use http::{Request, Response, StatusCode};
+mod cache;
+mod d1;
+mod known;
+mod kv;
+mod r2;
+mod reply;
+
+use std::sync::Arc;
+
+use http::{Request, Response};
 use offprint_model::config::Environment;
 use offprint_model::id::ProjectId;
-use offprint_store::{AccountScope, ShortId, Store};
+use offprint_model::resource::ResourceKind;
+use offprint_resources::Resources;
+use offprint_store::{AccountScope, ShortId};
 
-use crate::body::{Body, full};
+use crate::body::Body;
+use cache::Caches;
+use known::Known;
 
 /// What a socket leads to. The account is the one that the deployment belongs to: a binding that names another
 /// account's resource finds nothing.
@@ -50,19 +63,44 @@ pub enum Resource {
 /// Serves all resources. Clones share everything.
 #[derive(Clone)]
 pub struct Bindings {
-    _store: Store,
+    resources: Resources,
+    known: Arc<Known>,
+    caches: Arc<Caches>,
 }
 
 impl Bindings {
-    /// Serves from this store.
-    pub fn new(store: Store) -> Self {
-        Self { _store: store }
+    /// Serves these resources.
+    pub fn new(resources: Resources) -> Self {
+        Self { resources, known: Arc::default(), caches: Arc::default() }
     }
 
     /// Answers one request that workerd makes for a binding.
-    pub async fn answer(&self, _resource: &Resource, _request: Request<Body>) -> Response<Body> {
-        let mut response = Response::new(full("this server does not have this binding yet\n"));
-        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
-        response
+    pub async fn answer(&self, resource: &Resource, request: Request<Body>) -> Response<Body> {
+        match resource {
+            Resource::Kv { account, namespace } => {
+                let found = self.known.find(&self.resources, account, ResourceKind::Kv, namespace).await;
+                match found {
+                    Ok(found) => kv::answer(&self.resources, &found, request).await,
+                    Err(failure) => failure.into(),
+                }
+            }
+            Resource::D1 { account, database } => {
+                let found = self.known.find(&self.resources, account, ResourceKind::D1, database).await;
+                match found {
+                    Ok(found) => d1::answer(&self.resources, &found, request).await,
+                    Err(failure) => failure.into(),
+                }
+            }
+            Resource::R2 { account, bucket } => {
+                let found = self.known.find(&self.resources, account, ResourceKind::R2, bucket).await;
+                match found {
+                    Ok(found) => r2::answer(&self.resources, &found, request).await,
+                    Err(failure) => failure.into(),
+                }
+            }
+            Resource::Cache { project, environment, .. } => {
+                self.caches.answer((project.clone(), *environment), request).await
+            }
+        }
     }
 }

@@ -18,6 +18,7 @@ use offprint_model::config::{EnvVarPatch, EnvironmentPatch, Patch};
 use offprint_model::project::ProjectPatch;
 use offprint_model::request_path::Scheme;
 use offprint_model::secret::Secret;
+use offprint_resources::Resources;
 use offprint_sandbox::{Helper, Sandbox, SandboxOptions};
 use offprint_store::{ProjectScope, ShortId, WorkerKind};
 
@@ -82,7 +83,7 @@ impl House {
             sandbox,
             store: world.store.clone(),
             assets,
-            bindings: Bindings::new(world.store.clone()),
+            bindings: Bindings::new(Resources::open(world.store.clone()).unwrap()),
             tails: Tails::default(),
             allow: Default::default(),
             limits: FunctionLimits::default(),

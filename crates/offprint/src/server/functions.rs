@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use offprint_functions::{Assets, Bindings, FunctionRuntime, NoRuntime, Tails, Workerd, WorkerdOptions};
 use offprint_sandbox::{Helper, Sandbox, SandboxOptions};
+use offprint_resources::Resources;
 use offprint_store::Store;
 use offprint_wire::urls::SiteUrls;
 
@@ -27,7 +28,12 @@ pub(super) struct Functions {
 ///
 /// # Errors
 /// workerd, or what is to be around it, was asked for by name and does not work on this machine.
-pub(super) async fn start(config: &ServeConfig, store: &Store, urls: &SiteUrls) -> anyhow::Result<Functions> {
+pub(super) async fn start(
+    config: &ServeConfig,
+    store: &Store,
+    resources: &Resources,
+    urls: &SiteUrls,
+) -> anyhow::Result<Functions> {
     let (assets, tails) = (Assets::default(), Tails::default());
     let off = |why: &str| -> Arc<dyn FunctionRuntime> { Arc::new(NoRuntime::new(store.clone(), why)) };
     let choice = config.functions.runtime;
@@ -35,7 +41,7 @@ pub(super) async fn start(config: &ServeConfig, store: &Store, urls: &SiteUrls) 
         let runtime = off("The operator of this server has switched them off.");
         return Ok(Functions { runtime, assets, tails });
     }
-    let runtime = match workerd(config, store, urls, &assets, &tails).await {
+    let runtime = match workerd(config, store, resources, urls, &assets, &tails).await {
         Ok(workerd) => Arc::new(workerd) as Arc<dyn FunctionRuntime>,
         Err(error) if choice == RuntimeChoice::Workerd => {
             return Err(
@@ -59,6 +65,7 @@ pub(super) async fn start(config: &ServeConfig, store: &Store, urls: &SiteUrls) 
 async fn workerd(
     config: &ServeConfig,
     store: &Store,
+    resources: &Resources,
     urls: &SiteUrls,
     assets: &Assets,
     tails: &Tails,
@@ -77,7 +84,7 @@ async fn workerd(
         sandbox,
         store: store.clone(),
         assets: assets.clone(),
-        bindings: Bindings::new(store.clone()),
+        bindings: Bindings::new(resources.clone()),
         tails: tails.clone(),
         allow: settings.allow.clone(),
         limits: settings.limits,

@@ -27,6 +27,7 @@ use offprint_edge::{Edge, EdgeOptions};
 use offprint_functions::FunctionRuntime;
 use offprint_model::name::ProjectName;
 use offprint_pipeline::Pipeline;
+use offprint_resources::Resources;
 use offprint_store::{Bootstrap, Store, StoreOptions, Wake};
 use offprint_wire::urls::SiteUrls;
 use tokio::signal::unix::{SignalKind, signal};
@@ -91,7 +92,9 @@ impl Server {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let urls = site_urls(&config, &public_url);
-        let functions = functions::start(&config, &store, &urls).await?;
+        let resources = Resources::open(store.clone()).context("cannot open the contents of resources")?;
+        tasks.spawn(resources.clone().keep_house(stop.clone()));
+        let functions = functions::start(&config, &store, &resources, &urls).await?;
         let edge = start_edge(&config, &public_url, &store, &wake, &functions).await?;
         let mut pipeline_options =
             builds::pipeline_options(&config, &urls, &public_url, &functions.runtime).await?;
@@ -111,6 +114,7 @@ impl Server {
         )
         .merge(offprint_api::router(ApiState {
             store,
+            resources,
             wake,
             limits: limits(&config),
             urls: urls.clone(),

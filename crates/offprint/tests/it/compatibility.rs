@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::support::resource_operations;
+
 const PROJECTS: &str = "/accounts/{account_id}/pages/projects";
 
 fn read(path: &str) -> String {
@@ -25,10 +27,10 @@ fn described() -> BTreeSet<String> {
     operations
 }
 
-/// The same from the first table of the page, with the state of each.
-fn documented() -> Vec<(String, String)> {
+/// The same from a table of the page, with the state of each.
+fn documented(section: &str) -> Vec<(String, String)> {
     let page = read("docs/COMPATIBILITY.md");
-    let section = page.split("\n## ").find(|section| section.starts_with("Endpoints")).unwrap();
+    let section = page.split("\n## ").find(|found| found.starts_with(section)).unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let mut cells = row.split('|').map(str::trim).skip(1);
@@ -40,13 +42,24 @@ fn documented() -> Vec<(String, String)> {
 
 #[test]
 fn the_page_lists_every_endpoint_and_no_other() {
-    let listed: BTreeSet<String> = documented().into_iter().map(|(endpoint, _)| endpoint).collect();
+    let listed: BTreeSet<String> =
+        documented("Endpoints").into_iter().map(|(endpoint, _)| endpoint).collect();
     assert_eq!(listed, described());
 }
 
 #[test]
+fn the_page_lists_every_endpoint_for_resources_and_no_other() {
+    let listed: BTreeSet<String> =
+        documented("KV, D1 and R2").into_iter().map(|(endpoint, _)| endpoint).collect();
+    let operations = resource_operations().into_iter();
+    let there: BTreeSet<String> =
+        operations.map(|operation| format!("{} {}", operation.method, operation.path)).collect();
+    assert_eq!(listed, there);
+}
+
+#[test]
 fn every_endpoint_has_one_of_the_three_states() {
-    for (endpoint, state) in documented() {
+    for (endpoint, state) in documented("Endpoints").into_iter().chain(documented("KV, D1 and R2")) {
         assert!(["works", "differs", "not yet"].contains(&state.as_str()), "{endpoint}: {state}");
     }
 }

@@ -9,6 +9,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("model", 0),
     ("wire", 0),
     ("store", 1),
+    ("resources", 1),
     ("client", 1),
     ("sandbox", 1),
     ("functions", 2),
@@ -18,14 +19,15 @@ const FLOORS: &[(&str, u8)] = &[
     ("offprint", 4),
 ];
 
-/// The one import within a floor: wire converts from the model.
-const WITHIN_A_FLOOR: &[(&str, &str)] = &[("wire", "model")];
+/// The imports within a floor: wire converts from the model; resources keeps the contents of what the store names.
+const WITHIN_A_FLOOR: &[(&str, &str)] = &[("wire", "model"), ("resources", "store")];
 
 /// Crates that a room must not even be able to name.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("model", &["tokio", "serde", "serde_json", "chrono", "http", "sea-orm"]),
     ("wire", &["axum", "tokio", "http"]),
     ("store", &["axum", "http", "hyper", "reqwest"]),
+    ("resources", &["axum", "http", "hyper", "sea-orm", "offprint-wire"]),
     ("client", &["axum", "sea-orm"]),
     ("sandbox", &["axum", "reqwest", "sea-orm", "offprint-model"]),
     ("functions", &["axum", "reqwest", "sea-orm", "jsonwebtoken"]),

@@ -21,7 +21,7 @@ use offprint_model::time::Timestamp;
 use super::pack::{HEADER_BYTES, NewPack, Variants};
 use super::sync::GroupSync;
 use super::temporary::{Temporary, Written, make};
-use super::{Answer, BlobStore, NewBlob, StoredBlob};
+use super::{Answer, BlobDraft, BlobStore, NewBlob, StoredBlob};
 use crate::error::{Entity, Result, StoreError};
 use crate::failpoints::point;
 use crate::lock::blocking;
@@ -141,6 +141,28 @@ impl BlobStore for Directory {
     fn put(&self, blobs: Vec<NewBlob>) -> Answer<'_, ()> {
         let files = blobs.into_iter().map(|blob| (self.layout.path(&blob.hash), blob.bytes)).collect();
         Box::pin(self.put_all(files))
+    }
+
+    fn draft(&self) -> Result<BlobDraft> {
+        let (file, path) = self.layout.temporary.create()?;
+        Ok(BlobDraft::new(file, Some(path)))
+    }
+
+    fn keep(&self, mut draft: BlobDraft) -> Answer<'_, BlobHash> {
+        let layout = self.layout.clone();
+        Box::pin(blocking(move || {
+            let hash = draft.hash();
+            let (from, to) = (draft.path.clone().unwrap_or_default(), layout.path(&hash));
+            draft.file.sync_data().map_err(StoreError::io(&from))?;
+            point("store::blobs::written")?;
+            fs::rename(&from, &to).map_err(StoreError::io(&to))?;
+            draft.path.take();
+            point("store::blobs::renamed")?;
+            let shelf = layout.shelf(hash.as_bytes()[0]);
+            let opened = File::open(&shelf).map_err(StoreError::io(&shelf))?;
+            opened.sync_all().map_err(StoreError::io(&shelf))?;
+            Ok(hash)
+        }))
     }
 
     fn read<'a>(&'a self, hash: &'a BlobHash) -> Answer<'a, Bytes> {

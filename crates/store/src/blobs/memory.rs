@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -13,9 +13,9 @@ use offprint_model::time::Timestamp;
 use tokio::sync::Mutex;
 
 use super::pack::{NewPack, Variants};
-use super::{Answer, BlobStore, NewBlob, StoredBlob};
+use super::{Answer, BlobDraft, BlobStore, NewBlob, StoredBlob};
 use crate::clock::Clock;
-use crate::error::{Entity, StoreError};
+use crate::error::{Entity, Result, StoreError};
 use crate::failpoints::point;
 
 /// Blobs in memory.
@@ -45,6 +45,22 @@ impl BlobStore for Memory {
                 stored.insert(blob.hash, (blob.bytes, now));
             }
             Ok(())
+        })
+    }
+
+    fn draft(&self) -> Result<BlobDraft> {
+        let file = anonymous_file(b"").map_err(StoreError::io(PathBuf::from("a draft")))?;
+        Ok(BlobDraft::new(file, None))
+    }
+
+    fn keep(&self, mut draft: BlobDraft) -> Answer<'_, BlobHash> {
+        Box::pin(async move {
+            let hash = draft.hash();
+            let mut bytes = Vec::new();
+            let read = draft.file.rewind().and_then(|()| draft.file.read_to_end(&mut bytes));
+            read.map_err(StoreError::io(PathBuf::from(hash.to_hex())))?;
+            self.put(vec![NewBlob { hash, bytes: bytes.into() }]).await?;
+            Ok(hash)
         })
     }
 

@@ -1,6 +1,7 @@
 //! Blobs: bytes named by what we computed from them.
 
 mod directory;
+mod draft;
 mod memory;
 mod pack;
 mod sync;
@@ -17,6 +18,7 @@ use offprint_model::time::Timestamp;
 use crate::error::Result;
 
 pub use directory::Directory;
+pub use draft::BlobDraft;
 pub use memory::Memory;
 pub use pack::{COMPRESSED_BYTES_MIN, NewPack, Variants};
 
@@ -38,6 +40,12 @@ pub trait BlobStore: Send + Sync + 'static {
     /// may be; none is damaged. Storing a blob that is there is allowed, also at the same time as somebody
     /// else, and replaces it by the same bytes atomically.
     fn put(&self, blobs: Vec<NewBlob>) -> Answer<'_, ()>;
+
+    /// Begins a blob of which neither length nor hash are known. Waits for the disk, a moment.
+    fn draft(&self) -> Result<BlobDraft>;
+
+    /// Stores what was written, under its hash. When it returns, it is durable; like [`BlobStore::put`] otherwise.
+    fn keep(&self, draft: BlobDraft) -> Answer<'_, BlobHash>;
 
     /// All bytes of a blob. `NotFound` when it is not there. The bytes are not hashed again.
     fn read<'a>(&'a self, hash: &'a BlobHash) -> Answer<'a, Bytes>;

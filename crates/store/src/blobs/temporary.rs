@@ -37,6 +37,16 @@ impl Temporary {
     }
 }
 
+impl Temporary {
+    /// A new file, and where it is.
+    pub(super) fn create(&self) -> Result<(File, PathBuf)> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.directory.join(number.to_string());
+        let file = File::create_new(&path).map_err(StoreError::io(&path))?;
+        Ok((file, path))
+    }
+}
+
 impl Drop for Temporary {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.directory);
@@ -55,9 +65,7 @@ impl Written {
         let mut written = Self::default();
         for (name, bytes) in files {
             point("store::blobs::write")?;
-            let number = temporary.next.fetch_add(1, Ordering::Relaxed);
-            let path = temporary.directory.join(number.to_string());
-            let mut file = File::create_new(&path).map_err(StoreError::io(&path))?;
+            let (mut file, path) = temporary.create()?;
             written.0.push((path.clone(), name.clone()));
             file.write_all(bytes).map_err(StoreError::io(&path))?;
             if sync {

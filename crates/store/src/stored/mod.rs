@@ -5,10 +5,12 @@
 
 mod config;
 pub(crate) mod document;
+mod object;
 mod project;
 mod stages;
 
 pub(crate) use config::{environment_from_json, environment_to_json};
+pub(crate) use object::{ObjectMetadata, object_metadata_from_json, object_metadata_to_json};
 pub(crate) use project::{build_config_from_json, build_config_to_json, source_from_json, source_to_json};
 pub(crate) use stages::{stages_from_json, stages_to_json};
 

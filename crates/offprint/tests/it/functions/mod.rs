@@ -1,6 +1,7 @@
 //! Functions, asked for through the real server and run by the real workerd.
 
 mod answers;
+mod bindings;
 mod conformance;
 mod lifecycle;
 mod like_dev;

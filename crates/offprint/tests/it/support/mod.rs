@@ -19,7 +19,7 @@ pub(crate) use deploys::{Deploys, id};
 pub(crate) use forge::{Dialect, FORGE_TOKEN, FakeForge};
 pub(crate) use form::Form;
 pub(crate) use git_server::{GitServer, Repository};
-pub(crate) use openapi::{Operation, operations};
+pub(crate) use openapi::{Operation, operations, resource_operations};
 pub(crate) use peers::{Peers, TestDirectory, skip, testdata};
 pub(crate) use push::Webhook;
 pub(crate) use recorder::{Recorded, Recorder};

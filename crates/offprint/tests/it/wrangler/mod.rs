@@ -34,11 +34,14 @@ macro_rules! wrangler {
     };
 }
 
+mod d1;
 mod deploy;
 mod deployment;
 mod download_config;
 mod functions;
+mod kv;
 mod project;
+mod r2;
 mod secret;
 mod tail;
 mod whoami;

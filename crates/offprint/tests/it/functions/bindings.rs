@@ -1,0 +1,203 @@
+//! What Functions keep, through the whole server: made by the API, bound by a project, used by what is deployed.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{HOST, configure, functions, json_of, worker};
+use crate::support::{ACCOUNT, Api, TestServer, client};
+
+/// A counter in KV, a list of things to do in D1, uploads in R2, and a page that is cached.
+const SCRIPT: &str = "
+async function counter(env) {
+    const count = Number(await env.COUNTS?.get('visits') ?? 0) + 1;
+    await env.COUNTS.put('visits', String(count), { metadata: { last: 'here' } });
+    return Response.json(await env.COUNTS.getWithMetadata('visits'));
+}
+async function todos(request, env) {
+    if (request.method === 'POST') {
+        const [made, all] = await env.DB.batch([
+            env.DB.prepare('INSERT INTO todo (text) VALUES (?) RETURNING id').bind(await request.text()),
+            env.DB.prepare('SELECT count(*) AS n FROM todo'),
+        ]);
+        return Response.json([made.results[0].id, all.results[0].n]);
+    }
+    return Response.json((await env.DB.prepare('SELECT id, text FROM todo ORDER BY id').all()).results);
+}
+async function files(request, env, key) {
+    if (request.method === 'PUT') {
+        const object = await env.FILES.put(key, request.body, {
+            httpMetadata: request.headers, customMetadata: { from: 'form' },
+        });
+        return new Response(object.httpEtag);
+    }
+    const object = await env.FILES.get(key, { range: request.headers, onlyIf: request.headers });
+    if (!object) return new Response('none', { status: 404 });
+    const headers = new Headers({ etag: object.httpEtag, 'x-from': object.customMetadata.from });
+    object.writeHttpMetadata(headers);
+    return new Response(object.body, { headers, status: object.body ? 200 : 304 });
+}
+async function cached(request) {
+    const found = await caches.default.match(request);
+    if (found) return found;
+    const made = Response.json(crypto.randomUUID(), { headers: { 'cache-control': 'max-age=600' } });
+    await caches.default.put(request, made.clone());
+    return made;
+}
+export default {
+    async fetch(request, env) {
+        const path = new URL(request.url).pathname;
+        try {
+            if (path === '/counter') return await counter(env);
+            if (path === '/todos') return await todos(request, env);
+            if (path.startsWith('/files/')) return await files(request, env, path.slice(7));
+            if (path === '/cached') return await cached(request);
+            return Response.json(Object.keys(env).sort());
+        } catch (error) {
+            return new Response(String(error), { status: 500 });
+        }
+    },
+};";
+
+fn account(rest: &str) -> String {
+    format!("/accounts/{ACCOUNT}{rest}")
+}
+
+/// Makes a namespace, a database with its table, and a bucket; what an environment says to be bound to them.
+async fn resources(api: &Api, name: &str) -> Value {
+    let made = api.post(&account("/storage/kv/namespaces")).json(&json!({ "title": name })).ok().await;
+    let namespace = made["id"].as_str().unwrap();
+    let made = api.post(&account("/d1/database")).json(&json!({ "name": name })).ok().await;
+    let database = made["uuid"].as_str().unwrap();
+    let sql = json!({ "sql": "CREATE TABLE todo (id INTEGER PRIMARY KEY, text TEXT NOT NULL)" });
+    api.post(&account(&format!("/d1/database/{database}/query"))).json(&sql).ok().await;
+    api.post(&account("/r2/buckets")).json(&json!({ "name": name })).ok().await;
+    json!({
+        "kv_namespaces": { "COUNTS": { "namespace_id": namespace } },
+        "d1_databases": { "DB": { "id": database } },
+        "r2_buckets": { "FILES": { "name": name } },
+    })
+}
+
+/// The project `demo` with resources of its own for each environment. What production is bound to.
+async fn bound(api: &Api) -> Value {
+    api.create_project("demo").await;
+    let production = resources(api, "live").await;
+    configure(api, "production", &production).await;
+    configure(api, "preview", &resources(api, "preview").await).await;
+    production
+}
+
+async fn ask(
+    server: &TestServer,
+    method: Method,
+    host: &str,
+    path: &str,
+    body: Vec<u8>,
+) -> reqwest::Response {
+    let request = client().build().unwrap().request(method, format!("{}{path}", server.origin()));
+    request.header("host", host).header("content-type", "image/png").body(body).send().await.unwrap()
+}
+
+async fn count(server: &TestServer, host: &str) -> Value {
+    json_of(server.site(host, "/counter").await).await["value"].clone()
+}
+
+#[tokio::test]
+async fn what_functions_keep_outlives_the_server() {
+    let server = functions!();
+    bound(&server.api()).await;
+    worker(SCRIPT).deploy(&server.api(), "demo").await;
+    let counted = json_of(server.site(HOST, "/counter").await).await;
+    assert_eq!((&counted["value"], &counted["metadata"]), (&json!("1"), &json!({ "last": "here" })));
+    let made = ask(&server, Method::POST, HOST, "/todos", "buy 'milk'; --".into()).await;
+    assert_eq!(json_of(made).await, json!([1, 1]));
+    let picture: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[n as usize % 3]).collect();
+    let put = ask(&server, Method::PUT, HOST, "/files/a%20b/c.png", picture.clone()).await;
+    assert_eq!(put.status(), 200);
+    let etag = put.text().await.unwrap();
+
+    let server = server.crash_and_restart();
+    assert_eq!(count(&server, HOST).await, "2");
+    assert_eq!(
+        json_of(server.site(HOST, "/todos").await).await,
+        json!([{ "id": 1, "text": "buy 'milk'; --" }])
+    );
+    let got = server.site(HOST, "/files/a%20b/c.png").await;
+    let header = |name: &str| got.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(
+        (header("etag"), header("content-type"), header("x-from")),
+        (etag.clone(), "image/png".into(), "form".into())
+    );
+    assert!(got.bytes().await.unwrap() == picture);
+    let known = client().build().unwrap().get(format!("{}/files/a%20b/c.png", server.origin()));
+    let known = known.header("host", HOST).header("if-none-match", etag).send().await.unwrap();
+    assert_eq!(known.status(), 304);
+}
+
+#[tokio::test]
+async fn functions_and_the_api_see_the_same() {
+    let server = functions!();
+    let api = server.api();
+    let production = bound(&api).await;
+    worker(SCRIPT).deploy(&api, "demo").await;
+    assert_eq!(count(&server, HOST).await, "1");
+    ask(&server, Method::POST, HOST, "/todos", "from a Function".into()).await;
+    let id = production["d1_databases"]["DB"]["id"].as_str().unwrap();
+    let sql = json!({ "sql": "UPDATE todo SET text = text || '!'; SELECT text FROM todo" });
+    let results = api.post(&account(&format!("/d1/database/{id}/query"))).json(&sql).ok().await;
+    assert_eq!(results[1]["results"], json!([{ "text": "from a Function!" }]));
+    assert_eq!(json_of(server.site(HOST, "/todos").await).await[0]["text"], "from a Function!");
+    let id = production["kv_namespaces"]["COUNTS"]["namespace_id"].as_str().unwrap();
+    let keys = api.get(&account(&format!("/storage/kv/namespaces/{id}/keys"))).ok().await;
+    assert_eq!(keys, json!([{ "name": "visits", "metadata": { "last": "here" } }]));
+    api.call(Method::PUT, &account("/r2/buckets/live/objects/note")).body("text/plain", "hello").ok().await;
+    // What was put without metadata of its own.
+    assert_eq!(server.page(HOST, "/files/note").await, "hello");
+}
+
+#[tokio::test]
+async fn previews_and_other_projects_keep_their_own() {
+    let server = functions!();
+    let api = server.api();
+    bound(&api).await;
+    worker(SCRIPT).deploy(&api, "demo").await;
+    worker(SCRIPT).branch("feature").deploy(&api, "demo").await;
+    api.create_project("other").await;
+    worker(SCRIPT).deploy(&api, "other").await;
+    let (preview, other) = ("feature.demo.pages.localhost", "other.pages.localhost");
+    assert_eq!(count(&server, HOST).await, "1");
+    assert_eq!(count(&server, HOST).await, "2");
+    assert_eq!(count(&server, preview).await, "1");
+    for path in ["/counter", "/todos", "/files/x"] {
+        assert_eq!(server.site(other, path).await.status(), 500, "{path}");
+    }
+    let names = json_of(server.site(other, "/names").await).await;
+    assert!(
+        !["COUNTS", "DB", "FILES"].iter().any(|name| names.as_array().unwrap().contains(&json!(name))),
+        "{names}"
+    );
+    let cached = async |host: &str| json_of(server.site(host, "/cached").await).await;
+    let live = cached(HOST).await;
+    assert_eq!(cached(HOST).await, live);
+    // The same URL as production's, as far as the visitor can say it.
+    assert_ne!(cached(preview).await, live);
+    assert_ne!(cached(other).await, live);
+}
+
+#[tokio::test]
+async fn what_a_binding_leads_to_may_not_exist() {
+    let server = functions!();
+    let api = server.api();
+    api.create_project("demo").await;
+    let nothing = json!({
+        "kv_namespaces": { "COUNTS": { "namespace_id": "0".repeat(32) } },
+        "d1_databases": { "DB": { "id": "00000000-0000-0000-0000-000000000000" } },
+        "r2_buckets": { "FILES": { "name": "nobody-made-it" } },
+    });
+    configure(&api, "production", &nothing).await;
+    worker(SCRIPT).deploy(&api, "demo").await;
+    for path in ["/counter", "/todos", "/files/x"] {
+        assert_eq!(server.site(HOST, path).await.status(), 500, "{path}");
+    }
+    assert!(server.site(HOST, "/names").await.status().is_success());
+}
