@@ -18,6 +18,7 @@ mod functions;
 mod http2;
 mod identity;
 mod isolation;
+mod lane;
 mod metrics;
 mod operation;
 mod pages;
