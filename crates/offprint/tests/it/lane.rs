@@ -3,8 +3,6 @@
 //! A request goes the ordinary way, by hyper, when it has more header lines than the lane looks at. So the same
 //! requests are sent twice, with and without such a load, and what comes back is compared as it came.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,17 +10,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
-use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{Api, Site, TestServer, project};
-
-/// The recorded answers of Cloudflare Pages, as the edge's own tests read them.
-#[expect(dead_code, reason = "what those tests need beside")]
-#[path = "../../../edge/tests/serving/cases.rs"]
-mod cases;
-use cases::{Answer, Case, SiteSpec};
+use crate::functions::conformance::cases::{self, Answer, Case, SiteSpec};
+use crate::functions::conformance::{SETTINGS, deploy};
+use crate::support::{Site, TestServer};
 
 /// More header lines than the lane looks at, fewer than the ordinary way takes.
 fn load() -> String {
@@ -101,51 +94,6 @@ async fn ready_answers(server: &TestServer) -> u64 {
     line.and_then(|line| line.split(' ').next_back()?.parse().ok()).expect("a counter")
 }
 
-/// A build output directory as a site.
-fn of_directory(root: &Path, below: &str, site: Site) -> Site {
-    let mut entries: Vec<_> =
-        std::fs::read_dir(root.join(below)).unwrap().map(|entry| entry.unwrap()).collect();
-    // Whether a deployment is live is asked with the first asset, and should be in plain words.
-    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
-    entries.sort_by_key(|entry| {
-        let name = entry.file_name().into_string().unwrap();
-        (entry.path().is_dir(), !is_plain(&name), name)
-    });
-    entries.into_iter().fold(site, |site, entry| {
-        let name = entry.file_name().into_string().unwrap();
-        let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
-        let bytes = || std::fs::read(entry.path()).unwrap();
-        match path.as_str() {
-            "_headers" | "_redirects" | "_routes.json" => site.file(&path, bytes()),
-            "functions" | ".wrangler" => site,
-            _ if [".DS_Store", "node_modules", ".git"].contains(&name.as_str()) => site,
-            _ if entry.file_type().unwrap().is_dir() => of_directory(root, &path, site),
-            _ => site.asset(&format!("/{path}"), bytes()),
-        }
-    })
-}
-
-/// Deploys a site to production, and to a branch for each of its preview hosts.
-async fn deploy(server: &TestServer, api: &Api, spec: &SiteSpec) {
-    api.create_project(&spec.name).await;
-    let site = of_directory(&spec.public, "", Site::new());
-    for host in &spec.hosts {
-        match host.strip_suffix(".pages.dev").map(|labels| labels.split_once('.')) {
-            Some(None) => drop(site.deploy(api, &spec.name).await),
-            Some(Some((label, _))) => drop(site.clone().branch(label).deploy(api, &spec.name).await),
-            None => {
-                api.post(&project(&spec.name, "/domains")).json(&json!({ "name": host })).ok().await;
-                let activate = Command::new(env!("CARGO_BIN_EXE_offprint"))
-                    .args(["domain", "activate", host, "--data"])
-                    .arg(server.data())
-                    .status();
-                assert!(activate.unwrap().success());
-                server.answers(host, 200).await;
-            }
-        }
-    }
-}
-
 async fn ask_case(server: &TestServer, case: &Case) -> Answer {
     let etag = match case.etag_request() {
         None => None,
@@ -157,18 +105,15 @@ async fn ask_case(server: &TestServer, case: &Case) -> Answer {
 
 #[tokio::test]
 async fn recorded_answers_come_over_the_wire_both_ways() {
-    let settings = [
-        ("OFFPRINT_DOMAIN", "pages.dev"),
-        ("OFFPRINT_STRICT", "true"),
-        ("OFFPRINT_TRUST_PROXY", "true"),
-        ("OFFPRINT_DOMAIN_CHECK", "operator"),
-    ];
-    let server = TestServer::start_with(&settings).await;
-    let api = server.api();
+    let server = TestServer::start_with(&SETTINGS).await;
     // Those with a Worker are for the tests of Functions.
     let sites: Vec<SiteSpec> = cases::sites().into_iter().filter(|site| site.requires.is_empty()).collect();
     for site in &sites {
-        deploy(&server, &api, site).await;
+        deploy(&server, site).await.unwrap();
+        for host in site.hosts.iter().filter(|host| !host.ends_with(".pages.dev")) {
+            let front = server.page(&format!("{}.pages.dev", site.name), "/").await;
+            server.shows(host, &front).await;
+        }
     }
     let (mut passed, mut failed) = (0, Vec::new());
     for case in cases::cases() {

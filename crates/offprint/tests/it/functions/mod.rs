@@ -1,7 +1,7 @@
 //! Functions, asked for through the real server and run by the real workerd.
 
 mod answers;
-mod conformance;
+pub(crate) mod conformance;
 mod lifecycle;
 mod like_dev;
 mod requests;

@@ -73,7 +73,6 @@ impl TestServer {
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(directory.path().join("data"))
             .current_dir(directory.path())
-            .env("OFFPRINT_DOMAIN", "pages.localhost")
             .env("OFFPRINT_ACCOUNT_ID", ACCOUNT)
             .env("OFFPRINT_BOOTSTRAP_TOKEN", TOKEN)
             .env("OFFPRINT_DOMAIN", "pages.localhost")

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use offprint_model::asset::{KeyHasher, extension};
-use offprint_model::content_type;
 use serde_json::{Map, Value, json};
 
 use super::api::{Answer, project};
@@ -112,7 +111,7 @@ pub(crate) async fn upload(api: &Api, name: &str, assets: &[(&str, &[u8])]) {
 /// The body of an upload call.
 pub(crate) fn upload_body(assets: &[(&str, &[u8])]) -> Value {
     let item = |(path, bytes): &(&str, &[u8])| {
-        let content_type = content_type::of_path(path);
+        let content_type = if path.ends_with(".html") { "text/html" } else { "application/octet-stream" };
         json!({
             "key": asset_key(path, bytes),
             "value": base64(bytes),
