@@ -3,6 +3,7 @@
 //! They are in memory: a Function that fails with every request must not be able to write to the store without end.
 //! So they outlive the process in which the Function ran, and not the server.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -57,10 +58,12 @@ impl Kept {
         }
     }
 
-    /// What is kept of a deployment, newest first.
+    /// What is kept of a deployment, newest first: by when the calls began, since a later one may be told of earlier.
     pub(super) fn of(&self, key: &DeploymentKey) -> Vec<Arc<TailEvent>> {
         let ring = self.rings.get(key).into_iter().flatten();
-        ring.rev().map(|one| Arc::clone(&one.event)).collect()
+        let mut events: Vec<_> = ring.rev().map(|one| Arc::clone(&one.event)).collect();
+        events.sort_by_key(|event| Reverse(event.event_timestamp));
+        events
     }
 
     fn drop_oldest_of(&mut self, key: &DeploymentKey) {
@@ -145,6 +148,15 @@ mod tests {
         assert_eq!(times(&kept, &key(1)), (150..250).rev().collect::<Vec<_>>());
         assert_eq!(times(&kept, &key(2)), [7]);
         assert_eq!(times(&kept, &key(3)), [0; 0]);
+    }
+
+    #[test]
+    fn calls_are_in_the_order_in_which_they_began() {
+        let mut kept = Kept::default();
+        for at in [2, 1, 3] {
+            kept.keep(&key(1), event(at, "x"));
+        }
+        assert_eq!(times(&kept, &key(1)), [3, 2, 1]);
     }
 
     #[test]
