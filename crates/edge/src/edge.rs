@@ -14,6 +14,7 @@ use crate::body::EdgeBody;
 use crate::handler::{self, Exchange, House, Missing};
 use crate::host::{BadHost, Host};
 use crate::pages::{self, Page};
+use crate::ready::{self, Place, PlainRequest, Rack, ReadyAnswer};
 use crate::refresh::Refresher;
 use crate::site::Site;
 use crate::sites::Sites;
@@ -161,6 +162,8 @@ impl Edge {
             house: House {
                 sites: Sites::new(store.clone(), options.site_cache_bytes),
                 assets: Assets::new(store, options.cache_bytes),
+                // A head for some ten kilobytes of asset.
+                ready: Rack::new(options.cache_bytes / 16),
                 is_strict: options.strict,
                 skew_micros: i64::try_from(options.skew_protection.as_micros()).unwrap_or(i64::MAX),
             },
@@ -263,6 +266,28 @@ impl Edge {
                 Err(&pages::UNAVAILABLE)
             }
         }
+    }
+
+    /// The answer to a plain request, if it is ready: the one that [`Edge::serve`] would give, found without a
+    /// pause. `None` says nothing about the request but that it is to go the ordinary way, the host included.
+    pub fn ready(&self, request: &PlainRequest<'_>) -> Option<ReadyAnswer> {
+        let host = Host::parse(request.host).ok()??;
+        if self.0.platform_host.as_deref() == Some(host.name()) {
+            return None;
+        }
+        let table = self.0.table.load();
+        let Route::Site(route) = table.route(host.name(), &self.0.domain_suffix) else { return None };
+        let path_end = request.target.bytes().position(|byte| byte == b'?');
+        let path = path_end.map_or(request.target, |end| &request.target[..end]);
+        let (house, place) = (&self.0.house, Place::new(&route, host.name(), path));
+        if let Some(answer) = ready::answer(house, &place, &route, request) {
+            return Some(answer);
+        }
+        let target = RequestTarget::parse(request.target);
+        // What depends on the scheme is never ready.
+        let url = url_of(&host, self.0.scheme, &target);
+        handler::prepare(house, &place, route, url, request)?;
+        ready::answer(house, &place, &route, request)
     }
 
     /// Brings the table up to what the store says now, without waiting for the timer.

@@ -43,31 +43,17 @@ impl<'r> Host<'r> {
         }
     }
 
-    /// `None`: empty.
-    fn parse(authority: &'r [u8]) -> Result<Option<Self>, BadHost> {
+    /// Reads what a `Host` header says. `None`: empty.
+    pub(crate) fn parse(authority: &'r [u8]) -> Result<Option<Self>, BadHost> {
         let text = std::str::from_utf8(authority).map_err(|_| BadHost)?;
-        let (name, port) = match text.rsplit_once(':') {
-            Some((name, port)) if !port.ends_with(']') => (name, port),
-            _ => (text, ""),
-        };
-        let is_name = match name.strip_prefix('[') {
-            Some(address) => {
-                address.strip_suffix(']').is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
-            }
-            None => name.bytes().all(is_name_byte),
-        };
-        if !is_name || !port.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(BadHost);
-        }
+        let kinds = authority.iter().fold(0, |kinds, byte| kinds | KIND[usize::from(*byte)]);
+        let name = if kinds & OTHER == 0 { text } else { without_port(text)? };
         let name = name.strip_suffix('.').unwrap_or(name);
         if name.is_empty() {
             return Ok(None);
         }
-        let name = if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            Cow::Owned(name.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(name)
-        };
+        let name =
+            if kinds & UPPER != 0 { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
         Ok(Some(Self { authority: text, name }))
     }
 
@@ -79,6 +65,38 @@ impl<'r> Host<'r> {
         &self.name
     }
 }
+
+/// The name or address of a host; what follows it must be a port.
+fn without_port(text: &str) -> Result<&str, BadHost> {
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port),
+        _ => (text, ""),
+    };
+    let is_name = match name.strip_prefix('[') {
+        Some(address) => {
+            address.strip_suffix(']').is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
+        }
+        None => name.bytes().all(is_name_byte),
+    };
+    if is_name && port.bytes().all(|byte| byte.is_ascii_digit()) { Ok(name) } else { Err(BadHost) }
+}
+
+/// A letter to be made small.
+const UPPER: u8 = 1;
+/// Nothing that a name has.
+const OTHER: u8 = 2;
+
+static KIND: [u8; 256] = {
+    let mut kinds = [OTHER; 256];
+    let mut byte = 0;
+    while byte < kinds.len() {
+        if is_name_byte(byte as u8) {
+            kinds[byte] = if (byte as u8).is_ascii_uppercase() { UPPER } else { 0 };
+        }
+        byte += 1;
+    }
+    kinds
+};
 
 /// What a registered name may hold (RFC 3986, 3.2.2), escapes left out: no host that leads here has one.
 const fn is_name_byte(byte: u8) -> bool {

@@ -12,6 +12,7 @@ mod handler;
 mod host;
 mod interned;
 mod pages;
+mod ready;
 mod refresh;
 mod shelf;
 mod site;
@@ -21,4 +22,5 @@ mod worker;
 
 pub use body::EdgeBody;
 pub use edge::{CacheOutcome, Destination, Edge, EdgeOptions, Outcome, Served, SiteHost};
+pub use ready::{PlainRequest, ReadyAnswer};
 pub use worker::WorkerTurn;

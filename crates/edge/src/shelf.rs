@@ -47,14 +47,26 @@ impl<T> Default for Slot<T> {
 }
 
 impl<T> Slot<T> {
+    /// Looks at what is held, if it is.
+    pub(crate) fn with<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        let value = self.value.load();
+        let seen = look(value.as_deref()?);
+        self.note_use();
+        Some(seen)
+    }
+
     /// What is held, if it is.
     pub(crate) fn get(&self) -> Option<Arc<T>> {
-        let value = self.value.load_full();
+        let value = self.value.load_full()?;
+        self.note_use();
+        Some(value)
+    }
+
+    fn note_use(&self) {
         // Reading first keeps the line shared between the cores that serve it.
-        if value.is_some() && !self.was_used.load(Ordering::Relaxed) {
+        if !self.was_used.load(Ordering::Relaxed) {
             self.was_used.store(true, Ordering::Relaxed);
         }
-        value
     }
 }
 

@@ -15,6 +15,11 @@ pub(crate) struct SiteSlot {
 }
 
 impl SiteSlot {
+    /// The site, if it is in memory.
+    pub(crate) fn held(&self) -> Option<Arc<Site>> {
+        self.site.get()
+    }
+
     /// The name of the site.
     #[cfg(test)]
     pub(crate) fn hash(&self) -> &SiteHash {
@@ -55,7 +60,7 @@ impl Sites {
 
     /// The site, from memory or from the blobs. Requests that come while it is read wait for that read.
     pub(crate) async fn get(&self, slot: &Arc<SiteSlot>) -> Result<Arc<Site>, StoreError> {
-        match slot.site.get() {
+        match slot.held() {
             Some(site) => Ok(site),
             // Boxed: most requests find it, and should not carry the room for this around.
             None => Box::pin(self.load(slot)).await,

@@ -76,8 +76,13 @@ impl Blob {
     }
 
     /// The bytes in a form, if they are in memory.
-    pub(super) fn held(&self, form: Form) -> Option<Arc<Bytes>> {
-        self.slot(form.slot()).get()
+    pub(crate) fn bytes(&self, form: Form) -> Option<Bytes> {
+        self.slot(form.slot()).with(Bytes::clone)
+    }
+
+    /// Whether it is time to look for variants.
+    pub(super) fn is_look_due(&self, now: Timestamp) -> bool {
+        now.as_micros() >= self.looks.next.load(Ordering::Relaxed)
     }
 
     /// Whether it is time to look for variants; true for one caller at a time.

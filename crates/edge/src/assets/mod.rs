@@ -63,17 +63,29 @@ impl Assets {
 
     /// The forms besides the plain one in which the blob can be sent now.
     pub(crate) async fn encodings(&self, blob: &Blob) -> EncodingSet {
-        if let Some(variants) = blob.variants.get() {
-            return variants.encodings();
-        }
-        if blob.key.token.is_some() {
-            // Nobody stores these: they are made from the page that is held.
-            return if blob.size <= self.held_bytes_max { EncodingSet::ALL } else { EncodingSet::EMPTY };
+        if let Some(known) = self.known_encodings(blob) {
+            return known;
         }
         if !blob.may_look(Clock::now()) {
             return EncodingSet::EMPTY;
         }
         Box::pin(self.look_for_variants(blob)).await
+    }
+
+    /// The same; `None` where it is time to look for variants.
+    pub(crate) fn known_encodings(&self, blob: &Blob) -> Option<EncodingSet> {
+        if let Some(variants) = blob.variants.get() {
+            return Some(variants.encodings());
+        }
+        if blob.key.token.is_some() {
+            // Nobody stores these: they are made from the page that is held.
+            return Some(if blob.size <= self.held_bytes_max {
+                EncodingSet::ALL
+            } else {
+                EncodingSet::EMPTY
+            });
+        }
+        (!blob.is_look_due(Clock::now())).then_some(EncodingSet::EMPTY)
     }
 
     async fn look_for_variants(&self, blob: &Blob) -> EncodingSet {
@@ -128,7 +140,7 @@ impl Assets {
         form: Form,
         part: Option<Range<u64>>,
     ) -> Result<Content, StoreError> {
-        match blob.held(form) {
+        match blob.bytes(form) {
             Some(bytes) => Ok(Content { body: body_of(&bytes, part), cache: CacheOutcome::Hit }),
             // Boxed: most requests find their bytes, and should not carry the room for this around.
             None => Box::pin(self.fetch(blob, form, part)).await,
@@ -155,12 +167,8 @@ impl Assets {
 
     /// The bytes in memory; they are read if they are not there. `None`: they are too many. Requests for
     /// bytes that are being read wait for that read.
-    async fn hold(
-        &self,
-        blob: &Arc<Blob>,
-        form: Form,
-    ) -> Result<Option<(Arc<Bytes>, CacheOutcome)>, StoreError> {
-        if let Some(bytes) = blob.held(form) {
+    async fn hold(&self, blob: &Arc<Blob>, form: Form) -> Result<Option<(Bytes, CacheOutcome)>, StoreError> {
+        if let Some(bytes) = blob.bytes(form) {
             return Ok(Some((bytes, CacheOutcome::Hit)));
         }
         let length = length_of(blob, form);
@@ -168,7 +176,7 @@ impl Assets {
             return Ok(None);
         }
         let _turn = self.shelf.turn(blob.key.hash.as_bytes()[0]).await;
-        if let Some(bytes) = blob.held(form) {
+        if let Some(bytes) = blob.bytes(form) {
             return Ok(Some((bytes, CacheOutcome::Hit)));
         }
         let room = match self.meter.reserve(length) {
@@ -176,9 +184,9 @@ impl Assets {
             None if blob.key.token.is_some() => self.meter.reserve_anyway(length),
             None => return Ok(None),
         };
-        let bytes = Arc::new(self.read(blob, form, room).await?);
+        let bytes = self.read(blob, form, room).await?;
         // Beside the bytes: the slots, the counters, the place on the shelf.
-        self.shelf.put(blob, form.slot(), Arc::clone(&bytes), bytes.len() as u64 + 256);
+        self.shelf.put(blob, form.slot(), Arc::new(bytes.clone()), bytes.len() as u64 + 256);
         Ok(Some((bytes, CacheOutcome::Miss)))
     }
 

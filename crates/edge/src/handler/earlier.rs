@@ -7,9 +7,9 @@ use offprint_model::resolve::{Resolution, resolve};
 use offprint_model::time::Timestamp;
 use offprint_store::Clock;
 
-use super::Exchange;
 use super::answer::Answer;
 use super::content::{self, X_ROBOTS_TAG};
+use super::{Exchange, House};
 use crate::site::{Site, SiteAsset};
 
 const X_EARLIER_DEPLOYMENT: HeaderName = HeaderName::from_static("x-offprint-earlier-deployment");
@@ -17,8 +17,12 @@ const A_WEEK: HeaderValue = HeaderValue::from_static("public, s-maxage=604800");
 
 /// Whether it is worth looking.
 pub(super) fn may_have(exchange: &Exchange<'_>, path: &str) -> bool {
-    let house = exchange.house;
-    house.skew_micros > 0 && exchange.route.has_earlier() && (house.is_strict || is_fingerprinted(path))
+    exchange.route.has_earlier() && may_keep(exchange.house, path)
+}
+
+/// Whether what was at a path is kept when it is gone.
+pub(super) fn may_keep(house: &House, path: &str) -> bool {
+    house.skew_micros > 0 && (house.is_strict || is_fingerprinted(path))
 }
 
 /// What an earlier deployment had at a path that the live one lacks.

@@ -8,6 +8,7 @@ mod answer;
 mod content;
 mod earlier;
 mod negotiate;
+mod ready;
 
 use std::ops::ControlFlow;
 
@@ -18,15 +19,18 @@ use offprint_model::rules::redirects::RedirectAction;
 
 use crate::assets::Assets;
 use crate::edge::Served;
+use crate::ready::Rack;
 use crate::site::Site;
 use crate::sites::Sites;
 use crate::table::SiteRoute;
 use answer::Answer;
+pub(crate) use ready::prepare;
 
 /// What all requests share.
 pub(crate) struct House {
     pub(crate) sites: Sites,
     pub(crate) assets: Assets,
+    pub(crate) ready: Rack,
     /// Whether to answer as Cloudflare Pages does, without what Offprint adds.
     pub(crate) is_strict: bool,
     /// How long assets of earlier sites stay reachable, in microseconds; zero: not at all.

@@ -26,6 +26,7 @@ use offprint_store::{
 use tempfile::TempDir;
 
 use crate::cases::Answer;
+use crate::ready;
 
 /// A store in a directory of its own.
 pub(crate) struct House {
@@ -231,11 +232,13 @@ fn without_body<B>(request: &Request<B>) -> Request<offprint_functions::Body> {
     asked
 }
 
-/// Asks the edge and collects the answer.
+/// Asks the edge and collects the answer. Where the same answer stands ready, it must be the same.
 pub(crate) async fn ask(edge: &Edge, request: Request<()>) -> Answer {
     let (parts, body) = serve(edge, &request).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+    ready::is_ready(edge, &request, &answer);
+    answer
 }
 
 /// `GET` with a host and a path.

@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep};
 /// How often a connection is looked at in the time that it may be quiet.
 const LOOKS: u32 = 5;
 /// The longest answer that is handed to the kernel in one piece, in bytes.
-const GATHERED_BYTES_MAX: usize = 4096;
+pub(super) const GATHERED_BYTES_MAX: usize = 4096;
 
 /// What happens on a connection.
 #[derive(Default)]
@@ -28,20 +28,36 @@ pub(super) struct Activity {
     /// Requests begun, bytes of their bodies received, bytes of answers sent: each time counts one.
     steps: AtomicU32,
     is_answering: AtomicBool,
+    /// Whether the last request that came ended with its head.
+    was_only_head: AtomicBool,
     /// The client does not take what it is sent.
     is_blocked: AtomicBool,
 }
 
 impl Activity {
-    /// A request has come. The answer is under way until what is returned is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> Answering {
+    /// A request has come, and it may end with its head. The answer is under way until what is returned is dropped.
+    pub(super) fn begin(self: &Arc<Self>, is_only_head: bool) -> Answering {
         self.step();
+        self.was_only_head.store(is_only_head, Ordering::Relaxed);
         self.is_answering.store(true, Ordering::Relaxed);
         Answering(Arc::clone(self))
     }
 
-    fn step(&self) {
+    /// Something has happened.
+    pub(super) fn step(&self) {
         self.steps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// From now on somebody else speaks, who has answered nothing yet.
+    pub(super) fn change_hands(&self) {
+        self.was_only_head.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether nothing of a request is left to be read or sent: one has come and was answered, and whoever speaks
+    /// cannot go on for now. A body is not looked after: who has read it, and whether all of it, is not known here.
+    pub(super) fn is_between_requests(&self) -> bool {
+        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        is(&self.was_only_head) && !is(&self.is_answering) && !is(&self.is_blocked)
     }
 
     fn waits_for_us(&self) -> bool {
@@ -110,6 +126,11 @@ pub(super) struct Watched<S> {
 impl<S> Watched<S> {
     pub(super) const fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self { stream, activity }
+    }
+
+    /// The connection itself.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
     }
 
     fn written(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -260,7 +281,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_may_take_its_time_and_so_may_a_body() {
         let mut connection = connect();
-        let answering = connection.activity.begin();
+        let answering = connection.activity.begin(true);
         assert!(!connection.is_over(), "it is we who are waited for");
         assert!(!connection.is_over_dripping().await);
         drop(answering);
@@ -270,7 +291,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_does_not_take_its_answer_is_over() {
         let mut connection = connect();
-        let _answering = connection.activity.begin();
+        let _answering = connection.activity.begin(true);
         let server = &mut connection.server;
         // The pipe takes 16 bytes, and then there is nobody who reads.
         server.write_all(&[0; 16]).await.unwrap();

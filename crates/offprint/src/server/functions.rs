@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use offprint_functions::{Assets, Bindings, FunctionRuntime, NoRuntime, Tails, Workerd, WorkerdOptions};
-use offprint_sandbox::{Helper, Sandbox, SandboxOptions};
 use offprint_resources::Resources;
+use offprint_sandbox::{Helper, Sandbox, SandboxOptions};
 use offprint_store::Store;
 use offprint_wire::urls::SiteUrls;
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +15,11 @@ use super::body::BoxError;
 use super::doors::{Doors, Peer};
 use super::http1::Http1;
 use super::http2::Http2;
-use super::protocol::{Protocol, recognize};
+use super::lane::{Exit, Lane, Manners, Wire};
+use super::protocol::{Prefixed, Protocol, recognize};
 use super::stop::Stop;
 use super::tls::{ALPN_HTTP2, Tls, session_of};
+use super::vigil::Vigil;
 
 /// How long a client may take to send the head of a request, and how long an idle connection is kept.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
@@ -58,9 +61,10 @@ impl Connections {
     /// Serves until `stop`, then lets requests in flight finish for at most `grace`.
     pub(super) async fn serve(self, listener: TcpListener, stop: CancellationToken, grace: Duration) {
         let (this, open) = (Arc::new(self), TaskTracker::new());
+        let mut told = pin!(stop.cancelled());
         loop {
             tokio::select! {
-                () = stop.cancelled() => break,
+                () = &mut told => break,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, remote)) => this.spawn(stream, remote, &open),
                     Err(error) => {
@@ -96,6 +100,43 @@ impl Connections {
     }
 
     async fn plain(&self, stream: TcpStream, remote: SocketAddr) -> Result<(), BoxError> {
+        let manners = Manners { is_new: true, says_goodbye: false };
+        match self.http1(Prefixed::new(Vec::new(), stream), manners, Peer { remote, tls: None }).await? {
+            None => Ok(()),
+            // Apart, or every connection would have the size of these.
+            Some(opened) => Box::pin(self.unrecognized(opened, remote)).await,
+        }
+    }
+
+    /// Serves HTTP/1.1 to the end, on the lane as far as possible. Yields a connection with its first bytes where
+    /// these are not clearly of HTTP/1.
+    async fn http1<S>(
+        &self,
+        stream: Prefixed<S>,
+        manners: Manners,
+        peer: Peer,
+    ) -> Result<Option<Prefixed<S>>, BoxError>
+    where
+        S: Wire,
+    {
+        let told = pin!(self.stop.told());
+        let mut vigil = Vigil::new(&self.stop, told);
+        let mut lane = Lane::new(stream, manners);
+        loop {
+            match lane.run(&self.doors, &mut vigil).await? {
+                Exit::Over => return Ok(None),
+                Exit::Unrecognized => return Ok(Some(lane.into_prefixed())),
+                Exit::Request => {}
+            }
+            let (stream, doors) = (lane.into_prefixed(), Arc::clone(&self.doors));
+            let served = Box::pin(self.http1.serve(stream, peer, doors, &mut vigil)).await?;
+            let Some(stream) = served else { return Ok(None) };
+            lane = Lane::new(stream, Manners { is_new: false, ..manners });
+        }
+    }
+
+    /// Finds out what a connection speaks that does not begin like HTTP/1.
+    async fn unrecognized(&self, stream: Prefixed<TcpStream>, remote: SocketAddr) -> Result<(), BoxError> {
         let recognized = tokio::select! {
             biased;
             recognized = timeout(IDLE_TIMEOUT, recognize(stream)) => recognized,
@@ -103,11 +144,15 @@ impl Connections {
         };
         // Most clients that connect ahead and then do not ask close by themselves; a silent one is no error.
         let Ok(recognized) = recognized else { return Ok(()) };
-        let (doors, stop, peer) = (Arc::clone(&self.doors), &self.stop, Peer { remote, tls: None });
+        let peer = Peer { remote, tls: None };
         match recognized? {
-            (Protocol::Http1, stream) => self.http1.serve(stream, peer, doors, stop).await,
-            // Apart, or every connection would have the size of these.
-            (Protocol::Http2, stream) => Box::pin(self.http2.serve(stream, peer, doors, stop)).await,
+            (Protocol::Http1, stream) => {
+                let manners = Manners { is_new: false, says_goodbye: false };
+                self.http1(stream, manners, peer).await.map(|_| ())
+            }
+            (Protocol::Http2, stream) => {
+                self.http2.serve(stream, peer, Arc::clone(&self.doors), &self.stop).await
+            }
         }
     }
 
@@ -120,11 +165,11 @@ impl Connections {
         let session = stream.get_ref().1;
         let speaks_http2 = session.alpn_protocol() == Some(ALPN_HTTP2);
         let peer = Peer { remote, tls: session_of(session) };
-        let (doors, stop) = (Arc::clone(&self.doors), &self.stop);
         if speaks_http2 {
-            Box::pin(self.http2.serve(stream, peer, doors, stop)).await
+            Box::pin(self.http2.serve(stream, peer, Arc::clone(&self.doors), &self.stop)).await
         } else {
-            self.http1.serve(stream, peer, doors, stop).await
+            let manners = Manners { is_new: false, says_goodbye: true };
+            self.http1(Prefixed::new(Vec::new(), stream), manners, peer).await.map(|_| ())
         }
     }
 }

@@ -4,17 +4,20 @@ mod access_log;
 mod activity;
 mod body;
 mod builds;
+mod date;
 mod doors;
 mod fetch_root;
 mod functions;
 mod http1;
 mod http2;
+mod lane;
 mod listener;
 mod metrics;
 mod platform;
 mod protocol;
 mod stop;
 mod tls;
+mod vigil;
 mod workers;
 
 use std::net::SocketAddr;
@@ -73,15 +76,7 @@ impl Server {
         let open_log = |log| AccessLog::start(log, Arc::clone(&metrics));
         let access_log = config.access_log.as_ref().map(open_log).transpose()?;
         let store = open_store(&config).await?;
-        let bootstrap = store
-            .bootstrap(
-                config.account_id.clone(),
-                config.bootstrap_token.clone(),
-                "Offprint",
-                "admin@localhost",
-            )
-            .await
-            .context("cannot make the first account")?;
+        let bootstrap = first_account(&config, &store).await?;
         let listener = listener::bind(config.listen)
             .with_context(|| format!("cannot listen on {} (is another server running?)", config.listen))?;
         let address = listener.local_addr()?;
@@ -185,6 +180,12 @@ impl Server {
             log.close().await;
         }
     }
+}
+
+async fn first_account(config: &ServeConfig, store: &Store) -> anyhow::Result<Bootstrap> {
+    let (account, token) = (config.account_id.clone(), config.bootstrap_token.clone());
+    let made = store.bootstrap(account, token, "Offprint", "admin@localhost").await;
+    made.context("cannot make the first account")
 }
 
 /// A key, a path of usual length, and what JSON adds.

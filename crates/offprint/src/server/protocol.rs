@@ -22,27 +22,33 @@ pub(super) enum Protocol {
     Http2,
 }
 
-/// Reads until the protocol is clear, and yields it with the connection as it was before the reading.
+/// Reads on until the protocol is clear, and yields it with the connection as it was before the reading.
 ///
 /// # Errors
 /// The connection cannot be read.
-pub(super) async fn recognize<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Protocol, Prefixed<S>)> {
-    let mut first = Vec::new();
+pub(super) async fn recognize<S: AsyncRead + Unpin>(
+    connection: Prefixed<S>,
+) -> io::Result<(Protocol, Prefixed<S>)> {
+    let (mut stream, mut first) = connection.into_parts();
     loop {
-        let before = first.len();
-        poll_fn(|cx| read_more(&mut stream, &mut first, cx)).await?;
         let protocol = match protocol_of(&first) {
             Some(protocol) => protocol,
-            // The end came early: whatever it was, HTTP/1 answers or falls silent.
-            None if first.len() == before => Protocol::Http1,
-            None => continue,
+            None => {
+                let before = first.len();
+                poll_fn(|cx| read_more(&mut stream, &mut first, cx)).await?;
+                if first.len() > before {
+                    continue;
+                }
+                // The end came early: whatever it was, HTTP/1 answers or falls silent.
+                Protocol::Http1
+            }
         };
-        return Ok((protocol, Prefixed { first, given: 0, stream }));
+        return Ok((protocol, Prefixed::new(first, stream)));
     }
 }
 
 /// The protocol that begins so; `None` while it can be either.
-fn protocol_of(first: &[u8]) -> Option<Protocol> {
+pub(super) fn protocol_of(first: &[u8]) -> Option<Protocol> {
     let known = first.len().min(HTTP2_PREFACE.len());
     if first[..known] != HTTP2_PREFACE[..known] {
         return Some(Protocol::Http1);
@@ -68,6 +74,19 @@ pub(super) struct Prefixed<S> {
     first: Vec<u8>,
     given: usize,
     stream: S,
+}
+
+impl<S> Prefixed<S> {
+    /// A connection of which these bytes were read.
+    pub(super) const fn new(first: Vec<u8>, stream: S) -> Self {
+        Self { first, given: 0, stream }
+    }
+
+    /// The connection, and what was read and not read again.
+    pub(super) fn into_parts(mut self) -> (S, Vec<u8>) {
+        self.first.drain(..self.given);
+        (self.stream, self.first)
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
@@ -132,7 +151,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
-        let (protocol, mut stream) = recognize(server).await.unwrap();
+        let (protocol, mut stream) = recognize(Prefixed::new(Vec::new(), server)).await.unwrap();
         let mut read = Vec::new();
         stream.read_to_end(&mut read).await.unwrap();
         sending.await.unwrap();

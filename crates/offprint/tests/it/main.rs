@@ -19,6 +19,7 @@ mod functions;
 mod http2;
 mod identity;
 mod isolation;
+mod lane;
 mod metrics;
 mod operation;
 mod pages;

@@ -10,9 +10,7 @@ use offprint_model::config::EnvVar;
 use offprint_model::deployment::{Deployment, LogLine};
 use offprint_model::rules::{RuleIssue, headers, redirects};
 use offprint_model::stages::{IllegalStep, StageEnd, StageName, StageStatus, Stages};
-use offprint_store::{
-    Clock, JobKind, Lease, ShortId, SiteDocument, Store, StoreError, Verified, Wake, Work,
-};
+use offprint_store::{Clock, JobKind, Lease, ShortId, SiteDocument, Store, StoreError, Verified, Wake, Work};
 
 use super::remote::{Remote, RemoteError};
 use super::{failed, illegal};

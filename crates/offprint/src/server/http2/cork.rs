@@ -3,6 +3,7 @@
 //! The protocol library writes every larger frame by itself, and flushes after each. Here frames gather, and all
 //! the answers of a round leave in one write, or in as few as their size demands; over TLS, in full records.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const HELD_BYTES_MAX: usize = 64 * 1024;
 /// An idle connection keeps a buffer up to this size.
 const KEPT_BYTES_MAX: usize = 4 * 1024;
+
+thread_local! {
+    /// The large buffer of the connection that was emptied last, for the next that needs one. It would grow by copying
+    /// otherwise, every time, and be cold.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A connection that both the protocol library and its driver hold. Only one task uses it, so the lock is never
 /// waited for.
@@ -81,7 +88,7 @@ impl<S: AsyncWrite + Unpin> Corked<S> {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_empty(cx))?;
         if self.held.capacity() > KEPT_BYTES_MAX {
-            self.held = Vec::new();
+            SPARE.set(std::mem::take(&mut self.held));
         }
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.is_unflushed = false;
@@ -92,6 +99,12 @@ impl<S: AsyncWrite + Unpin> Corked<S> {
     fn hold(&mut self, bytes: &[u8]) -> usize {
         let room = HELD_BYTES_MAX.saturating_sub(self.held.len());
         let taken = bytes.len().min(room);
+        if self.held.len() + taken > self.held.capacity().max(KEPT_BYTES_MAX) {
+            let mut large = SPARE.take();
+            large.reserve_exact(HELD_BYTES_MAX);
+            large.extend_from_slice(&self.held);
+            self.held = large;
+        }
         self.held.extend_from_slice(&bytes[..taken]);
         taken
     }

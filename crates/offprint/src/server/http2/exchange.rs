@@ -13,9 +13,10 @@ use http::response::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 
+use super::early_hints;
 use super::upload::Upload;
-use super::{date, early_hints};
 use crate::server::body::ServerBody;
+use crate::server::date;
 use crate::server::doors::{Doors, Peer};
 
 /// Headers that speak of an HTTP/1 connection and must not be sent here (RFC 9113, 8.2.2).

@@ -6,7 +6,6 @@
 //! this brings about goes out together (see `cork`).
 
 mod cork;
-mod date;
 mod early_hints;
 mod exchange;
 mod pulse;

@@ -38,7 +38,9 @@ impl Histogram {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|(bound, _)| micros <= *bound).unwrap_or(BOUNDS.len());
         self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
-        self.sum_micros.fetch_add(micros, Ordering::Relaxed);
+        if micros > 0 {
+            self.sum_micros.fetch_add(micros, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn count(&self) -> u64 {

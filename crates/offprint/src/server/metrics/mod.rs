@@ -70,6 +70,7 @@ type ByStatus = [ByCache; STATUSES.len() + 1];
 #[derive(Default)]
 pub(crate) struct Metrics {
     requests: [ByStatus; Surface::ALL.len()],
+    ready_answers: AtomicU64,
     body_bytes: [AtomicU64; Surface::ALL.len()],
     connections_accepted: AtomicU64,
     connections_closed: AtomicU64,
@@ -98,6 +99,14 @@ impl Metrics {
         let place =
             STATUS_PLACES.get(usize::from(status.as_u16())).map_or(OTHER_STATUS, |place| (*place).into());
         self.requests[surface as usize][place][cache as usize].observe(elapsed);
+    }
+
+    /// A site's answer stood ready (see `lane`) and is about to be sent, with a body of so many bytes. That it took no
+    /// time is true to the microsecond: nothing was waited for.
+    pub(crate) fn stood_ready(&self, status: StatusCode, cache: CacheOutcome, bytes: u64) {
+        self.ready_answers.fetch_add(1, Ordering::Relaxed);
+        self.answered(Surface::Site, status, cache, Duration::ZERO);
+        self.sent(Surface::Site, bytes);
     }
 
     /// The body of an answer has ended, well or not, after so many bytes.
@@ -140,8 +149,10 @@ impl Metrics {
         for surface in Surface::ALL {
             text.sample("", &[("surface", surface.as_str())], count(&self.body_bytes[surface as usize]));
         }
+        let ready = count(&self.ready_answers);
         let (accepted, closed) = (count(&self.connections_accepted), count(&self.connections_closed));
         for (name, kind, help, value) in [
+            ("offprint_http_ready_answers_total", "counter", "Answers of sites that stood ready.", ready),
             ("offprint_connections_accepted_total", "counter", "Connections of clients.", accepted),
             (
                 "offprint_connections_open",

@@ -17,9 +17,10 @@ use cases::{Answer, Case, SiteSpec};
 
 #[allow(dead_code, reason = "the edge's tests use more of it")]
 #[path = "../../../../edge/tests/serving/cases.rs"]
-mod cases;
+pub(crate) mod cases;
 
-const SETTINGS: [(&str, &str); 4] = [
+/// As the recorded server was set up.
+pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("OFFPRINT_STRICT", "true"),
     ("OFFPRINT_DOMAIN", "pages.dev"),
     ("OFFPRINT_TRUST_PROXY", "true"),
@@ -27,7 +28,7 @@ const SETTINGS: [(&str, &str); 4] = [
 ];
 
 /// Deploys a site to production and to a branch for each of its preview hosts, and lets its domains answer.
-async fn deploy(server: &TestServer, site: &SiteSpec) -> Option<()> {
+pub(crate) async fn deploy(server: &TestServer, site: &SiteSpec) -> Option<()> {
     let api = server.api();
     api.create_project(&site.name).await;
     let labels = site.hosts.iter().filter_map(|host| host.strip_suffix(".pages.dev")?.split_once('.'));

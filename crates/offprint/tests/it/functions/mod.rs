@@ -2,7 +2,7 @@
 
 mod answers;
 mod bindings;
-mod conformance;
+pub(crate) mod conformance;
 mod lifecycle;
 mod like_dev;
 mod requests;

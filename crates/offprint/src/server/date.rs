@@ -1,4 +1,4 @@
-//! The `Date` header, which hyper adds over HTTP/1.
+//! The `Date` header, for where hyper does not add it.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -20,11 +20,20 @@ thread_local! {
 
 /// The time now, as a header says it. Written once a second.
 pub(super) fn now() -> HeaderValue {
+    with_value(HeaderValue::clone)
+}
+
+/// Hands the same over as bytes.
+pub(super) fn with_now<R>(take: impl FnOnce(&[u8]) -> R) -> R {
+    with_value(|value| take(value.as_bytes()))
+}
+
+fn with_value<R>(take: impl FnOnce(&HeaderValue) -> R) -> R {
     WRITTEN.with_borrow_mut(|written| {
         let instant = Instant::now();
         match written {
-            Some(written) if instant < written.until => written.value.clone(),
-            _ => written.insert(write(instant, Clock::now())).value.clone(),
+            Some(written) if instant < written.until => take(&written.value),
+            _ => take(&written.insert(write(instant, Clock::now())).value),
         }
     })
 }
