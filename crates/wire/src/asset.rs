@@ -8,6 +8,7 @@ use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::json::{InvalidMember, Read};
+use crate::text::borrowed;
 
 /// `GET …/upload-token`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,25 +113,6 @@ impl<'de> Visitor<'de> for &mut UploadsVisitor {
             Some(_) => Err(A::Error::custom(format!("more than {} assets in one call", self.assets_max))),
         }
     }
-}
-
-/// A text borrowed from the body if it can be. (Serde borrows a `Cow` only where it is told to, and the
-/// attribute does so for a direct member alone.)
-fn borrowed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
-    struct Text;
-    impl<'de> Visitor<'de> for Text {
-        type Value = Cow<'de, str>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a string")
-        }
-        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-            Ok(Cow::Borrowed(text))
-        }
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(Cow::Owned(text.to_owned()))
-        }
-    }
-    deserializer.deserialize_str(Text)
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub mod source;
 pub mod source_access;
 pub mod stage;
 pub mod tail;
+mod text;
 pub mod token;
 pub mod token_request;
 pub mod webhook;

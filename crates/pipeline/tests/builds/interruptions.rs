@@ -4,8 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use offprint_model::deployment::SkipReason;
+use offprint_model::id::DeploymentId;
 use offprint_model::stages::{StageName, StageStatus};
+use offprint_pipeline::Pipeline;
 use offprint_store::JobKind;
+use tempfile::TempDir;
 
 use crate::house::{House, shape};
 
@@ -19,6 +22,26 @@ fn patient(directory: &Path) -> String {
     )
 }
 
+/// A build in the middle of its command, which goes on when there is a file `go` aside.
+struct Waiting {
+    house: House,
+    aside: TempDir,
+    pipeline: Pipeline,
+    id: DeploymentId,
+}
+
+impl Waiting {
+    async fn start() -> Self {
+        let house = House::new(&[("index.html", "")]).await;
+        let aside = tempfile::tempdir().unwrap();
+        house.settings(Some(&patient(aside.path())), Some("dist")).await;
+        let pipeline = house.pipeline().await;
+        let id = house.push("main", "").await;
+        house.said(&id, "waiting").await;
+        Self { house, aside, pipeline, id }
+    }
+}
+
 fn lives(directory: &Path) -> bool {
     let pid = std::fs::read_to_string(directory.join("pid")).unwrap();
     Path::new("/proc").join(pid.trim()).exists()
@@ -26,12 +49,7 @@ fn lives(directory: &Path) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canceled_build_is_gone_and_nothing_goes_live() {
-    let house = House::new(&[("index.html", "")]).await;
-    let aside = tempfile::tempdir().unwrap();
-    house.settings(Some(&patient(aside.path())), Some("dist")).await;
-    let pipeline = house.pipeline().await;
-    let id = house.push("main", "").await;
-    house.said(&id, "waiting").await;
+    let Waiting { house, aside, pipeline, id } = Waiting::start().await;
     assert!(lives(aside.path()));
     let canceled = house.world.store.cancel_deployment(&house.project, &id).await.unwrap();
     assert_eq!(shape(&canceled), ["success", "success", "success", "canceled", "idle"]);
@@ -53,12 +71,7 @@ async fn a_canceled_build_is_gone_and_nothing_goes_live() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stops_ends_its_builds_and_the_next_one_begins_them_anew() {
-    let house = House::new(&[("index.html", "")]).await;
-    let aside = tempfile::tempdir().unwrap();
-    house.settings(Some(&patient(aside.path())), Some("dist")).await;
-    let pipeline = house.pipeline().await;
-    let id = house.push("main", "").await;
-    house.said(&id, "waiting").await;
+    let Waiting { house, aside, pipeline, id } = Waiting::start().await;
     tokio::time::timeout(Duration::from_secs(10), pipeline.shutdown())
         .await
         .expect("it does not wait for builds");
@@ -97,12 +110,7 @@ async fn what_a_killed_server_has_left_is_removed_and_its_build_begins_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_build_that_is_slower_does_not_replace_a_newer_one() {
-    let house = House::new(&[("index.html", "")]).await;
-    let aside = tempfile::tempdir().unwrap();
-    house.settings(Some(&patient(aside.path())), Some("dist")).await;
-    let pipeline = house.pipeline().await;
-    let slow = house.push("main", "").await;
-    house.said(&slow, "waiting").await;
+    let Waiting { house, aside, pipeline, id: slow } = Waiting::start().await;
     house.settings(Some("mkdir dist; echo newer >dist/index.html"), Some("dist")).await;
     assert_eq!(shape(&house.built("main").await), ["success"; 5]);
     std::fs::write(aside.path().join("go"), "").unwrap();

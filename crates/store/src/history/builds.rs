@@ -5,11 +5,12 @@ use offprint_model::listing::Entity;
 use offprint_model::stages::{StageName, StageStatus, Stages};
 use offprint_model::time::Timestamp;
 
-use super::steps::{StepEnd, add_build_steps, close_build_steps, end_build_step, start_build_step};
-use crate::db::{Rows, Tx, values};
+use super::run::Run;
+use super::steps::StepEnd;
+use crate::db::{Tx, values};
 use crate::deployments::returned;
-use crate::error::{Result, StoreError};
-use crate::events::{Actor, NewEvent, note_event};
+use crate::error::Result;
+use crate::events::Actor;
 use crate::public_id::new_id;
 
 /// A build to be added.
@@ -54,11 +55,6 @@ const ADD: &str = "INSERT INTO build (id, account_seq, project_seq, site_id, ver
         created_by, created, status, started, completed)
     SELECT $1, p.account_seq, p.seq, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12 FROM project p WHERE p.seq = $2
     RETURNING seq";
-const START: &str = "UPDATE build SET status = 'running', started = $2 WHERE seq = $1 AND status = 'pending'";
-const END: &str = "UPDATE build SET status = $2, error = $3, completed = $4
-    WHERE seq = $1 AND status IN ('pending', 'running')";
-const ABOUT: &str = "SELECT b.id, b.account_seq, b.number, b.status, b.prompt, p.public_id AS app
-    FROM build b JOIN project p ON p.seq = b.project_seq WHERE b.seq = $1";
 
 /// Adds a build and returns its number among all.
 pub(crate) async fn add_build(tx: &Tx, new: BuildRow<'_>, now: Timestamp) -> Result<i64> {
@@ -80,21 +76,18 @@ pub(crate) async fn add_build(tx: &Tx, new: BuildRow<'_>, now: Timestamp) -> Res
         ended
     ];
     let seq = returned(&tx.returning(ADD, values).await?)?;
-    add_build_steps(tx, seq, new.steps, now).await?;
-    tell(tx, seq, "build.created", new.actor, now).await?;
-    if ended.is_some() {
-        close_build_steps(tx, seq, StepStatus::Completed, None, now).await?;
-        tell(tx, seq, "build.completed", &Actor::default(), now).await?;
+    let run = Run::Build(seq);
+    run.steps().add(tx, new.steps, now).await?;
+    run.created(tx, new.actor, now).await?;
+    if new.site_id.is_some() {
+        run.completed(tx, now).await?;
     }
     Ok(seq)
 }
 
 /// Somebody works on it.
 pub(crate) async fn start_build(tx: &Tx, build: i64, now: Timestamp) -> Result<()> {
-    if tx.run(START, values![build, now]).await? > 0 {
-        tell(tx, build, "build.started", &Actor::default(), now).await?;
-    }
-    Ok(())
+    Run::Build(build).start(tx, now).await.map(drop)
 }
 
 /// Ends a build that has not ended. Says whether it was this call that did.
@@ -106,17 +99,23 @@ pub(crate) async fn end_build(
     actor: &Actor,
     now: Timestamp,
 ) -> Result<bool> {
-    if tx.run(END, values![build, status.as_str(), error, now]).await? == 0 {
-        return Ok(false);
-    }
-    let (kind, running) = match status {
-        RunStatus::Completed => ("build.completed", StepStatus::Completed),
-        RunStatus::Cancelled => ("build.cancelled", StepStatus::Skipped),
-        RunStatus::Pending | RunStatus::Running | RunStatus::Failed => ("build.failed", StepStatus::Failed),
-    };
-    close_build_steps(tx, build, running, error, now).await?;
-    tell(tx, build, kind, actor, now).await?;
-    Ok(true)
+    Run::Build(build).end(tx, status, error, actor, now).await
+}
+
+/// A step of it has begun.
+pub(crate) async fn start_build_step(tx: &Tx, build: i64, step: &str, now: Timestamp) -> Result<()> {
+    Run::Build(build).steps().start(tx, step, now).await
+}
+
+/// A step of it has ended.
+pub(crate) async fn end_build_step(
+    tx: &Tx,
+    build: i64,
+    step: &str,
+    end: StepEnd,
+    now: Timestamp,
+) -> Result<()> {
+    Run::Build(build).steps().end(tx, step, end, now).await
 }
 
 /// Brings a build of a repository and its steps to where the stages of its deployment have gone. How it ends is told
@@ -139,38 +138,17 @@ pub(crate) async fn follow_build(
         if old.status == new.status {
             continue;
         }
-        match new.status {
-            StageStatus::Idle => {}
-            StageStatus::Active => start_build_step(tx, build, name.as_str(), now).await?,
-            StageStatus::Success => {
-                end_build_step(tx, build, name.as_str(), StepEnd::new(StepStatus::Completed), now).await?;
+        let ended = match new.status {
+            StageStatus::Idle => continue,
+            StageStatus::Active => {
+                start_build_step(tx, build, name.as_str(), now).await?;
+                continue;
             }
-            StageStatus::Failure => {
-                end_build_step(tx, build, name.as_str(), StepEnd::new(StepStatus::Failed), now).await?;
-            }
-            StageStatus::Canceled | StageStatus::Skipped => {
-                end_build_step(tx, build, name.as_str(), StepEnd::new(StepStatus::Skipped), now).await?;
-            }
-        }
+            StageStatus::Success => StepStatus::Completed,
+            StageStatus::Failure => StepStatus::Failed,
+            StageStatus::Canceled | StageStatus::Skipped => StepStatus::Skipped,
+        };
+        end_build_step(tx, build, name.as_str(), StepEnd::new(ended), now).await?;
     }
     Ok(())
-}
-
-async fn tell(tx: &Tx, build: i64, kind: &str, actor: &Actor, now: Timestamp) -> Result<()> {
-    let row = tx.one(ABOUT, values![build]).await?;
-    let row = row.ok_or_else(|| StoreError::Corrupt("a build has no project".into()))?;
-    let (id, app): (String, String) = (row.get("id")?, row.get("app")?);
-    let event = NewEvent {
-        account_seq: row.get("account_seq")?,
-        app: Some(&app),
-        kind,
-        subject: &id,
-        parent: Some(&app),
-        data: serde_json::Map::new(),
-    };
-    let event = event
-        .with("sequenceNumber", row.get::<i64>("number")?)
-        .with("status", row.get::<String>("status")?)
-        .with("trigger", row.get::<String>("prompt")?);
-    note_event(tx, actor, event, now).await.map(drop)
 }

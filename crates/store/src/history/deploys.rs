@@ -4,11 +4,12 @@ use offprint_model::deploy::{DeployStep, DeployTrigger, RunStatus, StepStatus};
 use offprint_model::listing::Entity;
 use offprint_model::time::Timestamp;
 
-use super::steps::{StepEnd, add_deploy_steps, close_deploy_steps, end_step, start_step};
-use crate::db::{Row, Rows, Tx, values};
+use super::run::Run;
+use super::steps::StepEnd;
+use crate::db::{Rows, Tx, values};
 use crate::deployments::returned;
-use crate::error::{Result, StoreError};
-use crate::events::{Actor, NewEvent, note_event};
+use crate::error::Result;
+use crate::events::Actor;
 use crate::public_id::new_id;
 
 /// A deploy to be added.
@@ -34,15 +35,7 @@ const ADD: &str =
     SELECT $1, p.account_seq, p.seq, d.seq, d.build_seq, $4, $5, $6, b.source_event, $7, $8, $9, 'pending'
     FROM project p JOIN deployment d ON d.project_seq = p.seq JOIN build b ON b.seq = d.build_seq
     WHERE p.seq = $2 AND d.seq = $3 RETURNING seq";
-const START: &str =
-    "UPDATE deploy SET status = 'running', started = $2 WHERE seq = $1 AND status = 'pending'";
-const END: &str = "UPDATE deploy SET status = $2, error = $3, completed = $4
-    WHERE seq = $1 AND status IN ('pending', 'running')";
 const OPEN: &str = "SELECT seq FROM deploy WHERE deployment_seq = $1 AND completed IS NULL ORDER BY seq";
-const ABOUT: &str =
-    "SELECT y.id, y.account_seq, y.number, y.status, y.prompt, p.public_id AS app, b.id AS build
-    FROM deploy y JOIN project p ON p.seq = y.project_seq LEFT JOIN build b ON b.seq = y.build_seq
-    WHERE y.seq = $1";
 
 /// Writes down a wish and returns its number, by which wishes are ordered among all projects.
 pub(crate) async fn add_deploy(tx: &Tx, new: DeployRow<'_>, now: Timestamp) -> Result<i64> {
@@ -63,19 +56,20 @@ pub(crate) async fn add_deploy(tx: &Tx, new: DeployRow<'_>, now: Timestamp) -> R
         now
     ];
     let seq = returned(&tx.returning(ADD, values).await?)?;
-    add_deploy_steps(tx, seq, steps, now).await?;
-    tell(tx, seq, "deploy.created", new.actor, now).await?;
+    let run = Run::Deploy(seq);
+    let names: Vec<_> = steps.iter().map(|step| step.as_str()).collect();
+    run.steps().add(tx, &names, now).await?;
+    run.created(tx, new.actor, now).await?;
     Ok(seq)
 }
 
 /// The content is there and is being sealed.
 pub(crate) async fn deploy_running(tx: &Tx, deploy: i64, now: Timestamp) -> Result<()> {
-    if tx.run(START, values![deploy, now]).await? == 0 {
+    if !Run::Deploy(deploy).start(tx, now).await? {
         return Ok(());
     }
     end_step(tx, deploy, DeployStep::ResolveBuild, StepEnd::new(StepStatus::Completed), now).await?;
-    start_step(tx, deploy, DeployStep::Seal, now).await?;
-    tell(tx, deploy, "deploy.started", &Actor::default(), now).await
+    start_step(tx, deploy, DeployStep::Seal, now).await
 }
 
 /// It is sealed, and aliases point at it. The bytes are where they are served from, so none travel.
@@ -96,29 +90,23 @@ pub(crate) async fn sealed_and_live(
 
 /// It has come to its end well; steps that nobody has taken are left out.
 pub(crate) async fn deploy_completed(tx: &Tx, deploy: i64, actor: &Actor, now: Timestamp) -> Result<()> {
-    end_deploy(tx, deploy, RunStatus::Completed, None, actor, now).await.map(drop)
+    Run::Deploy(deploy).end(tx, RunStatus::Completed, None, actor, now).await.map(drop)
 }
 
-/// Ends a deploy that has not ended. Says whether it was this call that did.
-pub(crate) async fn end_deploy(
+/// A step of it has begun.
+pub(crate) async fn start_step(tx: &Tx, deploy: i64, step: DeployStep, now: Timestamp) -> Result<()> {
+    Run::Deploy(deploy).steps().start(tx, step.as_str(), now).await
+}
+
+/// A step of it has ended.
+pub(crate) async fn end_step(
     tx: &Tx,
     deploy: i64,
-    status: RunStatus,
-    error: Option<&str>,
-    actor: &Actor,
+    step: DeployStep,
+    end: StepEnd,
     now: Timestamp,
-) -> Result<bool> {
-    if tx.run(END, values![deploy, status.as_str(), error, now]).await? == 0 {
-        return Ok(false);
-    }
-    let (kind, running) = match status {
-        RunStatus::Completed => ("deploy.completed", StepStatus::Completed),
-        RunStatus::Cancelled => ("deploy.cancelled", StepStatus::Skipped),
-        RunStatus::Pending | RunStatus::Running | RunStatus::Failed => ("deploy.failed", StepStatus::Failed),
-    };
-    close_deploy_steps(tx, deploy, running, error, now).await?;
-    tell(tx, deploy, kind, actor, now).await?;
-    Ok(true)
+) -> Result<()> {
+    Run::Deploy(deploy).steps().end(tx, step.as_str(), end, now).await
 }
 
 /// Ends the deploys of a deployment that have not ended.
@@ -131,29 +119,7 @@ pub(crate) async fn end_deploys_of(
     now: Timestamp,
 ) -> Result<()> {
     for row in tx.all(OPEN, values![deployment]).await? {
-        end_deploy(tx, row.get("seq")?, status, error, actor, now).await?;
+        Run::Deploy(row.get("seq")?).end(tx, status, error, actor, now).await?;
     }
     Ok(())
-}
-
-async fn tell(tx: &Tx, deploy: i64, kind: &str, actor: &Actor, now: Timestamp) -> Result<()> {
-    let row: Row = tx
-        .one(ABOUT, values![deploy])
-        .await?
-        .ok_or_else(|| StoreError::Corrupt("a deploy has no project".into()))?;
-    let (id, app): (String, String) = (row.get("id")?, row.get("app")?);
-    let event = NewEvent {
-        account_seq: row.get("account_seq")?,
-        app: Some(&app),
-        kind,
-        subject: &id,
-        parent: Some(&app),
-        data: serde_json::Map::new(),
-    };
-    let event = event
-        .with("sequenceNumber", row.get::<i64>("number")?)
-        .with("status", row.get::<String>("status")?)
-        .with("trigger", row.get::<String>("prompt")?)
-        .with("buildId", row.get::<Option<String>>("build")?);
-    note_event(tx, actor, event, now).await.map(drop)
 }

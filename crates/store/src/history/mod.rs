@@ -9,10 +9,14 @@
 
 mod builds;
 mod deploys;
+mod run;
 mod steps;
 
-pub(crate) use builds::{BuildRow, add_build, end_build, follow_build, start_build};
-pub(crate) use deploys::{
-    DeployRow, add_deploy, deploy_completed, deploy_running, end_deploys_of, sealed_and_live,
+pub(crate) use builds::{
+    BuildRow, add_build, end_build, end_build_step, follow_build, start_build, start_build_step,
 };
-pub(crate) use steps::{StepEnd, end_build_step, end_step, start_build_step, start_step};
+pub(crate) use deploys::{
+    DeployRow, add_deploy, deploy_completed, deploy_running, end_deploys_of, end_step, sealed_and_live,
+    start_step,
+};
+pub(crate) use steps::StepEnd;
