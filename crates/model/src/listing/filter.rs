@@ -11,6 +11,8 @@ pub const DEPTH_MAX: usize = 8;
 pub const NODES_MAX: usize = 100;
 /// Values of one `in`.
 pub const VALUES_MAX: usize = 500;
+/// Values of all the `in` of a filter together: a statement takes some tens of thousands.
+pub const ALL_VALUES_MAX: usize = 5000;
 /// Characters of a pattern.
 pub const PATTERN_CHARS_MAX: usize = 200;
 

@@ -11,7 +11,8 @@ mod order;
 mod record;
 
 pub use filter::{
-    DEPTH_MAX, Filter, LikePattern, NODES_MAX, PATTERN_CHARS_MAX, Quantifier, Test, VALUES_MAX,
+    ALL_VALUES_MAX, DEPTH_MAX, Filter, LikePattern, NODES_MAX, PATTERN_CHARS_MAX, Quantifier, Test,
+    VALUES_MAX,
 };
 pub use order::{Direction, KEYS_MAX, Nulls, Order, OrderKey};
 pub use record::{Record, Value};

@@ -1,8 +1,8 @@
 //! Filters as JSON: `{"status": "failed", "build": {"trigger": {"ne": "auto"}}, "OR": [...]}`.
 
 use offprint_model::listing::{
-    DEPTH_MAX, Entity, Field, Filter, Kind, LikePattern, NODES_MAX, PATTERN_CHARS_MAX, Quantifier, Relation,
-    Test, VALUES_MAX, Value,
+    ALL_VALUES_MAX, DEPTH_MAX, Entity, Field, Filter, Kind, LikePattern, NODES_MAX, PATTERN_CHARS_MAX,
+    Quantifier, Relation, Test, VALUES_MAX, Value,
 };
 use serde_json::Value as Json;
 
@@ -19,7 +19,7 @@ const TEXT_CHARS_MAX: usize = 1000;
 pub fn parse(text: &str, entity: Entity) -> Read<Filter> {
     let json: Json = serde_json::from_str(text)
         .map_err(|error| InvalidMember::new("filter", format!("is not valid JSON: {error}")))?;
-    Reader { nodes: 0 }.filter(&Node::named(&json, "filter"), entity, 1)
+    Reader { nodes: 0, values: 0 }.filter(&Node::named(&json, "filter"), entity, 1)
 }
 
 /// Reads a value of a field, as it stands in a query parameter.
@@ -39,6 +39,7 @@ pub fn parse_value(name: &str, text: &str, field: &Field) -> Read<Value> {
 /// Counts what it has read, so that no filter is too much for the database.
 struct Reader {
     nodes: usize,
+    values: usize,
 }
 
 impl Reader {
@@ -48,6 +49,17 @@ impl Reader {
             return Err(
                 node.refuse(format!("is more than the {NODES_MAX} conditions that a filter may have"))
             );
+        }
+        Ok(())
+    }
+
+    fn count_values(&mut self, node: &Node<'_>, test: &Test) -> Read<()> {
+        if let Test::In(values) | Test::NotIn(values) = test {
+            self.values += values.len();
+        }
+        if self.values > ALL_VALUES_MAX {
+            let rule = format!("brings more than the {ALL_VALUES_MAX} values that a filter may have in all");
+            return Err(node.refuse(rule));
         }
         Ok(())
     }
@@ -123,7 +135,9 @@ impl Reader {
         let mut all = Vec::new();
         for (operator, operand) in node.object()?.entries() {
             self.count(&operand)?;
-            all.push(Filter::Field(field, test(operator, &operand, field)?));
+            let test = test(operator, &operand, field)?;
+            self.count_values(&operand, &test)?;
+            all.push(Filter::Field(field, test));
         }
         if all.is_empty() {
             return Err(node.refuse(format!("needs one of {}", field.kind.operators().join(", "))));
@@ -263,6 +277,10 @@ mod tests {
             (json!({ "id": { "in": vec!["x"; 501] } }), "filter.id.in has more than 500 values"),
             (json!({ "AND": vec![json!({}); 200] }), "filter.AND[99] is more than the 100 conditions"),
             (json!({ "error": { "eq": "\0" } }), "filter.error.eq has a NUL"),
+            (
+                json!({ "OR": vec![json!({ "id": { "in": vec!["x"; 500] } }); 11] }),
+                "filter.OR[10].id.in brings more than the 5000 values",
+            ),
         ] {
             let text = refusal(&filter);
             assert!(text.starts_with(refused), "{text:?} and not {refused:?}");
