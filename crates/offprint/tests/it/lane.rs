@@ -269,3 +269,34 @@ fn conversations_are_the_same_on_the_lane_and_off_it() {
     let ready = runtime.block_on(ready_answers(&server));
     assert!(ready > 300, "only {ready} answers were the lane's");
 }
+
+#[tokio::test]
+async fn an_answer_that_has_begun_is_finished_before_the_server_stops_and_none_is_begun_after() {
+    const LENGTH: usize = 3_000_000;
+    let mut server = TestServer::start().await;
+    let api = server.api();
+    api.create_project("demo").await;
+    Site::page("front").asset("/big.bin", vec![b'x'; LENGTH]).deploy(&api, "demo").await;
+    let request = "GET /big.bin HTTP/1.1\r\nHost: demo.pages.localhost\r\n\r\n";
+    server.page("demo.pages.localhost", "/big.bin").await;
+    let answered_before = ready_answers(&server).await;
+
+    // More than the kernel keeps for a client that does not read.
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(request.repeat(20).as_bytes()).await.unwrap();
+    while ready_answers(&server).await == answered_before {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.ask_to_stop();
+    // It has heard of it when nobody new gets in.
+    while TcpStream::connect(server.address()).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).await.unwrap();
+    let heads = received.windows(13).filter(|bytes| bytes == b"HTTP/1.1 200 ").count();
+    let bodies = received.iter().rev().take_while(|byte| **byte == b'x').count();
+    assert_eq!(bodies, LENGTH, "the last answer is whole");
+    assert!((1..20).contains(&heads), "{heads} answers");
+    assert!(server.stopped().await, "{}", server.log());
+}
