@@ -98,11 +98,11 @@ impl Resources {
     ///
     /// # Errors
     /// `NotFound`: somebody was faster. `Object`: the bucket is not empty.
-    pub async fn delete(&self, resource: &Resource) -> Result<(), CreateError> {
+    pub async fn delete(&self, scope: &AccountScope, resource: &Resource) -> Result<(), CreateError> {
         if resource.kind() == ResourceKind::R2 {
             self.0.store.close_bucket(resource).await?;
         }
-        self.0.store.remove_resource(resource).await?;
+        self.0.store.remove_resource(scope, resource).await?;
         Ok(self.clear(resource.kind(), resource.id()).await?)
     }
 

@@ -88,7 +88,5 @@ pub(crate) async fn tell(
     kind: &str,
     subject: &str,
 ) -> Result<String> {
-    let data = serde_json::Map::new();
-    let event = NewEvent { account_seq, app: None, kind, subject, parent: None, data };
-    note_event(tx, &reach.actor, event, Clock::now()).await
+    note_event(tx, &reach.actor, NewEvent::of_account(account_seq, kind, subject), Clock::now()).await
 }

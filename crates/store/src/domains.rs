@@ -48,6 +48,7 @@ impl Store {
         if added == 0 {
             return Err(StoreError::Exists(Entity::Domain));
         }
+        scope.tell_of(&tx, "domain.added", &[("domain", name.as_str())]).await?;
         let domain = find(&tx, scope, name).await?;
         tx.commit().await?;
         Ok(domain)
@@ -76,6 +77,7 @@ impl Store {
             return Err(StoreError::NotFound(Entity::Domain));
         }
         routes_changed(&tx, scope.project_name()).await?;
+        scope.tell_of(&tx, "domain.removed", &[("domain", name.as_str())]).await?;
         tx.commit().await
     }
 
@@ -100,6 +102,8 @@ impl Store {
         if (before.status == DomainStatus::Active) != (status == DomainStatus::Active) {
             routes_changed(&tx, scope.project_name()).await?;
         }
+        let data = [("domain", name.as_str()), ("status", status.as_str())];
+        scope.tell_of(&tx, "domain.checked", &data).await?;
         let domain = find(&tx, scope, name).await?;
         tx.commit().await?;
         Ok(domain)

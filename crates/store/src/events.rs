@@ -66,6 +66,11 @@ impl<'a> NewEvent<'a> {
         Self { account_seq, app: Some(app), kind, subject: app, parent: None, data: Map::new() }
     }
 
+    /// Something that happened in an account, and not to one of its apps.
+    pub(crate) fn of_account(account_seq: i64, kind: &'a str, subject: &'a str) -> Self {
+        Self { account_seq, app: None, kind, subject, parent: None, data: Map::new() }
+    }
+
     /// With something more to be known.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.data.insert(name.to_owned(), value.into());

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::crypt::Keys;
 use crate::db::{Row, Rows, Tx, values};
 use crate::error::{Entity, Result, StoreError};
-use crate::events::{Actor, NewEvent, note_event};
+use crate::events::{Actor, NewEvent, Via, note_event};
 use crate::open::Store;
 use crate::page::{Listed, Page};
 use crate::public_id::new_id;
@@ -68,15 +68,21 @@ impl ProjectScope {
         &self.app
     }
 
+    /// The same for a call without a token, such as that of a forge: what it does is noted with where it came from.
+    #[must_use]
+    pub fn called_from(self, address: Option<String>) -> Self {
+        Self { actor: Actor::new(None, Via::PagesApi, address), ..self }
+    }
+
     /// Writes down that something happened to the app.
     pub(crate) async fn tell(&self, tx: &Tx, kind: &str) -> Result<()> {
-        self.tell_of(tx, kind, &[]).await
+        self.tell_of::<&str>(tx, kind, &[]).await
     }
 
     /// Writes down that something happened to the app, and what else is to be known of it.
-    pub(crate) async fn tell_of(&self, tx: &Tx, kind: &str, data: &[(&str, &str)]) -> Result<()> {
+    pub(crate) async fn tell_of<V: AsRef<str>>(&self, tx: &Tx, kind: &str, data: &[(&str, V)]) -> Result<()> {
         let event = NewEvent::of_app(self.account_seq, &self.app, kind);
-        let event = data.iter().fold(event, |event, (name, value)| event.with(name, *value));
+        let event = data.iter().fold(event, |event, (name, value)| event.with(name, value.as_ref()));
         note_event(tx, &self.actor, event, Clock::now()).await.map(drop)
     }
 }
@@ -306,16 +312,21 @@ impl Store {
             Some(max) if count > max => return Err(StoreError::TooManyDeployments { count, max }),
             _ => {}
         }
-        tx.run(RELEASE_SITES, values![scope.seq, Clock::now()]).await?;
-        forget_source(&tx, scope.seq).await?;
-        tx.run(TOUCH_FILES, values![scope.seq, Clock::now()]).await?;
-        for statement in DELETE {
-            tx.run(statement, values![scope.seq]).await?;
-        }
-        routes_changed(&tx, &scope.name).await?;
-        scope.tell(&tx, "app.removed").await?;
+        remove_project(&tx, scope).await?;
         tx.commit().await
     }
+}
+
+/// Removes a project that has no domains, with everything that belongs to it, and tells of it.
+pub(crate) async fn remove_project(tx: &Tx, scope: &ProjectScope) -> Result<()> {
+    tx.run(RELEASE_SITES, values![scope.seq, Clock::now()]).await?;
+    forget_source(tx, scope.seq).await?;
+    tx.run(TOUCH_FILES, values![scope.seq, Clock::now()]).await?;
+    for statement in DELETE {
+        tx.run(statement, values![scope.seq]).await?;
+    }
+    routes_changed(tx, &scope.name).await?;
+    scope.tell(tx, "app.removed").await
 }
 
 /// Loads a project within a transaction.

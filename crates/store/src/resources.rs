@@ -11,8 +11,9 @@ use offprint_model::time::Timestamp;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::db::{Row, Rows, values};
+use crate::db::{Row, Rows, Tx, values};
 use crate::error::{Entity, Result, StoreError};
+use crate::events::{NewEvent, note_event};
 use crate::open::Store;
 use crate::page::{Listed, Page};
 use crate::projects::{ProjectScope, stored_name};
@@ -109,6 +110,7 @@ impl Store {
         if tx.run(ADD, values).await? == 0 {
             return Err(StoreError::Exists(entity(kind)));
         }
+        tell(&tx, scope, (kind, "created"), &id, &name).await?;
         tx.commit().await?;
         Ok(Resource { id, kind, name, created, account_seq: scope.seq })
     }
@@ -205,7 +207,12 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound`, or `Exists` when another is called so.
-    pub async fn rename_resource(&self, resource: &Resource, name: ResourceName) -> Result<Resource> {
+    pub async fn rename_resource(
+        &self,
+        scope: &AccountScope,
+        resource: &Resource,
+        name: ResourceName,
+    ) -> Result<Resource> {
         let tx = self.db().write("rename_resource").await?;
         let values = values![resource.account_seq, resource.kind.as_str(), name.as_str()];
         if let Some(row) = tx.one(BY_NAME, values).await?
@@ -216,6 +223,7 @@ impl Store {
         if tx.run(RENAME, values![resource.id.as_str(), name.as_str()]).await? == 0 {
             return Err(StoreError::NotFound(entity(resource.kind)));
         }
+        tell(&tx, scope, (resource.kind, "renamed"), &resource.id, &name).await?;
         tx.commit().await?;
         Ok(Resource { name, ..resource.clone() })
     }
@@ -224,11 +232,12 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound`: somebody was faster.
-    pub async fn remove_resource(&self, resource: &Resource) -> Result<()> {
+    pub async fn remove_resource(&self, scope: &AccountScope, resource: &Resource) -> Result<()> {
         let tx = self.db().write("remove_resource").await?;
         if tx.run(REMOVE, values![resource.id.as_str()]).await? == 0 {
             return Err(StoreError::NotFound(entity(resource.kind)));
         }
+        tell(&tx, scope, (resource.kind, "deleted"), &resource.id, &resource.name).await?;
         tx.commit().await
     }
 
@@ -248,6 +257,24 @@ impl Store {
         let row = self.db().one(sql, values![account_seq, kind.as_str(), key]).await?;
         resource_of(&row.ok_or(StoreError::NotFound(entity(kind)))?, kind)
     }
+}
+
+/// Writes down that something happened to a resource itself. What is in it is data, and leaves no events.
+async fn tell(
+    tx: &Tx,
+    scope: &AccountScope,
+    (kind, what): (ResourceKind, &str),
+    id: &ResourceId,
+    name: &ResourceName,
+) -> Result<()> {
+    let noun = match kind {
+        ResourceKind::Kv => "kv_namespace",
+        ResourceKind::D1 => "d1_database",
+        ResourceKind::R2 => "r2_bucket",
+    };
+    let kind = format!("{noun}.{what}");
+    let event = NewEvent::of_account(scope.seq, &kind, id.as_str()).with("name", name.as_str());
+    note_event(tx, &scope.actor, event, Clock::now()).await.map(drop)
 }
 
 /// The word for what was looked for.

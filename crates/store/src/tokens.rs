@@ -425,9 +425,7 @@ impl<'a> NewToken<'a> {
 }
 
 async fn tell(tx: &Tx, scope: &AccountScope, kind: &str, subject: &str, now: Timestamp) -> Result<()> {
-    let data = serde_json::Map::new();
-    let event = NewEvent { account_seq: scope.seq, app: None, kind, subject, parent: None, data };
-    note_event(tx, &scope.actor, event, now).await.map(drop)
+    note_event(tx, &scope.actor, NewEvent::of_account(scope.seq, kind, subject), now).await.map(drop)
 }
 
 fn token_of(scope: &AccountScope, row: &Row) -> Result<Token> {

@@ -8,6 +8,6 @@ use crate::error::Result;
 use crate::state::Ctx;
 
 pub(crate) async fn handle(State(ctx): State<Ctx>, caller: InResource<Write, D1>) -> Result<Done> {
-    ctx.resources.delete(&caller.resource).await?;
+    ctx.resources.delete(&caller.scope, &caller.resource).await?;
     Ok(Done)
 }

@@ -16,6 +16,6 @@ pub(crate) async fn handle(
     SmallBody(body): SmallBody,
 ) -> Result<Success<Namespace>> {
     let title = read_title(&body)?;
-    let renamed = ctx.store.rename_resource(&caller.resource, title).await?;
+    let renamed = ctx.store.rename_resource(&caller.scope, &caller.resource, title).await?;
     Ok(Success(shown(&renamed)))
 }

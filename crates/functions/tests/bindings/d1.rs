@@ -130,6 +130,6 @@ async fn a_deleted_database_is_an_error() {
     let (d1, resource) = database(&house).await;
     let Some(worker) = Worker::start(&house, "d1.js", &[("DB", d1)]).await else { return };
     assert_eq!(worker.get("/sql?q=SELECT%201").await, json!([[1]]).to_string());
-    house.resources.delete(&resource).await.unwrap();
+    house.resources.delete(&house.account, &resource).await.unwrap();
     assert!(worker.get("/sql?q=SELECT%201").await.starts_with("error: "), "it is gone");
 }

@@ -59,7 +59,7 @@ async fn a_deleted_namespace_is_an_error_and_not_an_empty_one() {
     assert_eq!(worker.get("/count").await, "1");
     let resource =
         house.resources.store().all_resources(&house.account, ResourceKind::Kv).await.unwrap().remove(0);
-    house.resources.delete(&resource).await.unwrap();
+    house.resources.delete(&house.account, &resource).await.unwrap();
     let answer = worker.get("/put/key").await;
     assert!(!answer.contains("stored"), "{answer}");
     let files = std::fs::read_dir(house.directory.path().join("data/bindings/kv")).unwrap().count();

@@ -83,9 +83,9 @@ async fn a_bucket_is_deleted_when_it_is_empty_and_then_takes_nothing() {
     assert_eq!(worker.get("/put/key").await, "stored");
     let store = house.resources.store();
     let resource = store.resource_by_name(&house.account, ResourceKind::R2, "one").await.unwrap();
-    let refused = house.resources.delete(&resource).await.unwrap_err();
+    let refused = house.resources.delete(&house.account, &resource).await.unwrap_err();
     assert_eq!(refused.to_string(), "The bucket you tried to delete is not empty.");
     house.resources.r2().delete(&resource, &[ObjectKey::parse("key").unwrap()]).await.unwrap();
-    house.resources.delete(&resource).await.unwrap();
+    house.resources.delete(&house.account, &resource).await.unwrap();
     assert_ne!(worker.get("/put/key").await, "stored");
 }

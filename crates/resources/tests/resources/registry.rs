@@ -54,9 +54,12 @@ async fn a_renamed_resource_keeps_what_is_in_it() {
     world.resources.kv().write(&resource, vec![put]).await.unwrap();
     let name = |text| ResourceName::parse(ResourceKind::Kv, text).unwrap();
     let store = world.resources.store();
-    assert!(matches!(store.rename_resource(&resource, name("two")).await, Err(StoreError::Exists(_))));
-    let renamed = store.rename_resource(&resource, name("three")).await.unwrap();
-    assert_eq!(store.rename_resource(&renamed, name("three")).await.unwrap(), renamed);
+    assert!(matches!(
+        store.rename_resource(&world.account, &resource, name("two")).await,
+        Err(StoreError::Exists(_))
+    ));
+    let renamed = store.rename_resource(&world.account, &resource, name("three")).await.unwrap();
+    assert_eq!(store.rename_resource(&world.account, &renamed, name("three")).await.unwrap(), renamed);
     assert_eq!(world.resources.kv().get(&renamed, key).await.unwrap().unwrap().value, "v");
 }
 
@@ -64,7 +67,7 @@ async fn a_renamed_resource_keeps_what_is_in_it() {
 async fn what_was_deleted_is_gone_for_whoever_still_has_it() {
     let world = World::new().await;
     let resource = world.create(ResourceKind::Kv, "one").await;
-    world.resources.delete(&resource).await.unwrap();
+    world.resources.delete(&world.account, &resource).await.unwrap();
     assert!(world.files("kv").is_empty());
     let key = || KvKey::parse("k").unwrap();
     let gone = world.resources.kv().get(&resource, key()).await;
@@ -72,7 +75,7 @@ async fn what_was_deleted_is_gone_for_whoever_still_has_it() {
     let gone = world.resources.kv().write(&resource, vec![KvWrite::Delete(key())]).await;
     assert!(matches!(gone, Err(ResourceError::Gone)), "{gone:?}");
     assert!(world.files("kv").is_empty(), "asking makes nothing");
-    let again = world.resources.delete(&resource).await;
+    let again = world.resources.delete(&world.account, &resource).await;
     assert!(matches!(again, Err(CreateError::Registry(StoreError::NotFound(_)))));
 }
 

@@ -98,13 +98,21 @@ impl Store {
             (SSH_KEY, patch.ssh_key),
             (KNOWN_HOSTS, patch.known_hosts),
         ];
+        let mut done = Vec::new();
         for (name, change) in changes {
             match change {
                 Patch::Keep => {}
-                Patch::Clear => drop(tx.run(CLEAR, values![scope.seq, name]).await?),
-                Patch::Set(secret) => set(&tx, self.keys(), scope.seq, &project.id, name, &secret).await?,
+                Patch::Clear => {
+                    tx.run(CLEAR, values![scope.seq, name]).await?;
+                    done.push((name, "removed"));
+                }
+                Patch::Set(secret) => {
+                    set(&tx, self.keys(), scope.seq, &project.id, name, &secret).await?;
+                    done.push((name, "set"));
+                }
             }
         }
+        scope.tell_of(&tx, "source_credentials.updated", &done).await?;
         tx.commit().await
     }
 }

@@ -20,6 +20,7 @@ const LIST: &str =
 const FIND: &str = "SELECT project_seq, branch FROM deploy_hook WHERE hash = $1";
 const ADD: &str = "INSERT INTO deploy_hook (project_seq, hash, sealed, name, branch, created)
     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (project_seq, branch) DO NOTHING";
+const OF_PROJECT: &str = "SELECT name, branch FROM deploy_hook WHERE project_seq = $1 AND hash = $2";
 const DELETE: &str = "DELETE FROM deploy_hook WHERE project_seq = $1 AND hash = $2";
 
 /// An address that builds a branch. Without `Debug`: whoever knows the id may build.
@@ -87,6 +88,8 @@ impl Store {
         if tx.run(ADD, values).await? == 0 {
             return Err(StoreError::Exists(Entity::DeployHook));
         }
+        let data = [("name", name), ("branch", branch.as_str())];
+        scope.tell_of(&tx, "deploy_hook.created", &data).await?;
         tx.commit().await?;
         Ok(DeployHook { id, name: name.to_owned(), branch: branch.clone(), created })
     }
@@ -97,9 +100,11 @@ impl Store {
     /// `NotFound(DeployHook)`.
     pub async fn delete_deploy_hook(&self, scope: &ProjectScope, hook_id: &str) -> Result<()> {
         let tx = self.db().write("delete_deploy_hook").await?;
-        if tx.run(DELETE, values![scope.seq, hash(hook_id)]).await? == 0 {
-            return Err(StoreError::NotFound(Entity::DeployHook));
-        }
+        let row = tx.one(OF_PROJECT, values![scope.seq, hash(hook_id)]).await?;
+        let row = row.ok_or(StoreError::NotFound(Entity::DeployHook))?;
+        tx.run(DELETE, values![scope.seq, hash(hook_id)]).await?;
+        let (name, branch): (String, String) = (row.get("name")?, row.get("branch")?);
+        scope.tell_of(&tx, "deploy_hook.deleted", &[("name", &name), ("branch", &branch)]).await?;
         tx.commit().await
     }
 

@@ -84,6 +84,8 @@ impl Store {
             pull_request.open,
         ];
         tx.run(NOTE, values).await?;
+        let data = [("number", number.to_string()), ("commit", pull_request.commit.hash.clone())];
+        scope.tell_of(&tx, "pull_request.updated", &data).await?;
         // It may have been opened after its branch was pushed: then the deployment is there, and no comment.
         if pull_request.open && !pull_request.fork && !was_open {
             let branch = pull_request.branch.as_str();
@@ -119,6 +121,8 @@ impl Store {
             return Err(StoreError::NotApprovable("the commit is not the head of the pull request"));
         }
         tx.run(APPROVE, values![scope.seq, self::number(number)?, commit_hash]).await?;
+        let data = [("number", number.to_string()), ("commit", commit_hash.to_owned())];
+        scope.tell_of(&tx, "pull_request.approved", &data).await?;
         tx.commit().await?;
         Ok(pull_request)
     }

@@ -21,7 +21,7 @@ use url::form_urlencoded;
 
 use super::sender::Sender;
 use crate::answer::Success;
-use crate::auth::path_parameter;
+use crate::auth::{address, path_parameter};
 use crate::body::{self, announced_length};
 use crate::error::{ApiError, Result};
 use crate::state::{Context, Ctx};
@@ -34,7 +34,8 @@ const BODY_TIME_MAX: Duration = Duration::from_secs(60);
 pub(crate) async fn handle(State(ctx): State<Ctx>, request: Request) -> Result<Success<Answer>> {
     let (mut parts, body) = request.into_parts();
     let id = ProjectId::new(path_parameter(&mut parts, "project_id").await?);
-    let target = ctx.store.webhook_target(&id).await?;
+    let mut target = ctx.store.webhook_target(&id).await?;
+    target.scope = target.scope.called_from(address(&parts));
     // A project that is not built from git is as good as none to those who call here.
     let source = target.project.source.clone().ok_or(ErrorCode::ProjectNotFound)?;
     let sender = Sender::of(&parts.headers, source.kind)?;
