@@ -24,6 +24,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "builds", sql: include_str!("../migrations/sqlite/0004_builds.sql") },
     Migration { version: 5, name: "deploys", sql: include_str!("../migrations/sqlite/0005_deploys.sql") },
     Migration { version: 6, name: "resources", sql: include_str!("../migrations/sqlite/0006_resources.sql") },
+    Migration {
+        version: 7,
+        name: "ordered_by_time",
+        sql: include_str!("../migrations/sqlite/0007_ordered_by_time.sql"),
+    },
 ];
 
 /// Those of the database of objects.

@@ -30,6 +30,7 @@ use crate::open::Store;
 use columns::table;
 use compile::Compiler;
 use cursor::Key;
+use keyset::Part;
 pub(crate) use query::Query;
 use rows::record_of;
 
@@ -137,6 +138,37 @@ impl Store {
         Ok(ListPage { items, total, has_next, has_previous })
     }
 
+    /// How the database goes about a page: a line for each step, for whoever wants to know why a list is slow.
+    ///
+    /// # Errors
+    /// As [`Store::list`].
+    pub async fn plan_of_list(
+        &self,
+        reach: &Reach,
+        entity: Entity,
+        asked: &ListQuery,
+    ) -> Result<Vec<String>> {
+        let print = cursor::print(entity, &asked.filter, &asked.order);
+        let (from, order) = match &asked.place {
+            Place::First => (None, asked.order.clone()),
+            Place::After(text) => {
+                (Some(cursor::read(self.keys(), print, &asked.order, text)?), asked.order.clone())
+            }
+            Place::Before(text) => {
+                (Some(cursor::read(self.keys(), print, &asked.order, text)?), asked.order.reversed())
+            }
+        };
+        let lister = Lister { reach, entity, filter: &asked.filter };
+        let mut plan = Vec::new();
+        for part in keyset::parts(&order, from.as_deref()) {
+            let query = lister.page("EXPLAIN QUERY PLAN SELECT ", &order, &part, asked.limit as usize);
+            for row in self.db().read().await?.all_of(query).await? {
+                plan.push(row.get("detail")?);
+            }
+        }
+        Ok(plan)
+    }
+
     /// One of what the caller may see, by its id; `None` when there is none such.
     pub async fn find(&self, reach: &Reach, entity: Entity, id: &str) -> Result<Option<Listing>> {
         let tx = self.db().read().await?;
@@ -188,29 +220,44 @@ struct Lister<'a> {
 impl Lister<'_> {
     /// So many rows in this order, from the beginning or after a key.
     async fn rows(&self, tx: &Tx, order: &Order, after: Option<&[Key]>, limit: usize) -> Result<Vec<Found>> {
-        let mut query = Query::new("SELECT ");
-        rows::select(&mut query, self.entity, order);
-        self.push_from_where(&mut query);
-        if let Some(after) = after {
-            query.push(" AND ");
-            keyset::beyond(&mut query, self.entity, order, after, false);
+        let mut found = Vec::new();
+        for part in keyset::parts(order, after) {
+            let left = limit - found.len();
+            if left == 0 {
+                break;
+            }
+            let query = self.page("SELECT ", order, &part, left);
+            for row in tx.all_of(query).await? {
+                found.push(record_of(self.entity, order, &row)?);
+            }
         }
-        query.push(" ORDER BY ");
-        keyset::order_by(&mut query, self.entity, order);
-        query.push(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let rows = tx.all_of(query).await?;
-        rows.iter().map(|row| record_of(self.entity, order, row)).collect()
+        Ok(found)
     }
 
     /// Whether there is a row before this key in this order; with `or_at`, or at it.
     async fn any_before(&self, tx: &Tx, order: &Order, key: &[Key], or_at: bool) -> Result<bool> {
-        let reversed = order.reversed();
-        let mut query = Query::new("SELECT 1");
+        for part in keyset::parts(&order.reversed(), Some(key)) {
+            let mut query = Query::new("SELECT 1");
+            self.push_from_where(&mut query);
+            part.restrict(&mut query, self.entity, or_at);
+            query.push(" LIMIT 1");
+            if !tx.all_of(query).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The statement that asks for a part of a page.
+    fn page(&self, head: &'static str, order: &Order, part: &Part<'_>, limit: usize) -> Query {
+        let mut query = Query::new(head);
+        rows::select(&mut query, self.entity, order);
         self.push_from_where(&mut query);
-        query.push(" AND ");
-        keyset::beyond(&mut query, self.entity, &reversed, key, or_at);
-        query.push(" LIMIT 1");
-        Ok(!tx.all_of(query).await?.is_empty())
+        part.restrict(&mut query, self.entity, false);
+        query.push(" ORDER BY ");
+        part.order_by(&mut query, self.entity);
+        query.push(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        query
     }
 
     fn push_from_where(&self, query: &mut Query) {

@@ -3,6 +3,7 @@
 
 mod data;
 mod naive;
+mod plans;
 mod random;
 
 use offprint_model::listing::{Entity, Filter, Order};
