@@ -1,4 +1,4 @@
-//! Collection: blobs that nothing holds go after a grace time.
+//! Collection: blobs that nothing holds go after a grace time. Apps whose time to be restored is over go before.
 //!
 //! A pin, a file of an app's version or an object of a bucket holds a blob for ever; a key that was refreshed within the grace time holds it; and so does the time
 //! at which it was stored or lost its last pin. Three steps, each in small batches under the lock that keeps
@@ -56,9 +56,10 @@ const UNPINNED: &str = "SELECT b.id FROM blob b WHERE b.id > $1 AND b.touched <=
 const HASHES_BETWEEN: &str = "SELECT hash FROM blob WHERE hash BETWEEN $1 AND $2";
 
 impl Store {
-    /// Removes the blobs that nothing has held for the grace time. May run beside uploads, deployments and
+    /// Removes apps that nobody may restore any more, and the blobs that nothing has held for the grace time. May run beside uploads, deployments and
     /// another collection, also of another process.
     pub async fn collect(&self, grace: Duration) -> Result<Collected> {
+        self.purge_deleted_apps().await?;
         let old = ago(Clock::now(), grace);
         while self.release_sites().await? {
             tokio::time::sleep(PAUSE).await;

@@ -2,6 +2,7 @@
 
 mod build_jobs;
 mod files;
+mod purge;
 mod requests;
 mod target;
 mod versions;
@@ -13,6 +14,7 @@ pub use target::Target;
 pub(crate) use target::{pages_target, shown_target};
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use offprint_model::config::{BuildConfig, EnvVar, EnvironmentConfig, EnvironmentPatch, Patch};
 use offprint_model::listing::Entity as Listed;
@@ -49,6 +51,17 @@ impl Retention {
     /// All with their names.
     pub const NAMED: [(&'static str, Self); 4] =
         [("short", Self::Short), ("medium", Self::Medium), ("long", Self::Long), ("none", Self::None)];
+
+    /// `None`: for ever.
+    const fn time(self) -> Option<Duration> {
+        const DAY: Duration = Duration::from_hours(24);
+        match self {
+            Self::Short => Some(DAY.saturating_mul(7)),
+            Self::Medium => Some(DAY.saturating_mul(30)),
+            Self::Long => Some(DAY.saturating_mul(90)),
+            Self::None => None,
+        }
+    }
 
     const fn as_str(self) -> &'static str {
         match self {

@@ -26,6 +26,7 @@ mod order;
 mod predecessors;
 mod projects;
 mod pull_requests;
+mod purge;
 mod queue;
 mod routing;
 mod scale;
