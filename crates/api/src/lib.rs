@@ -2,7 +2,7 @@
 //!
 //! In reading order: `state` is what the binary hands in; `front` is what happens to every request;
 //! `routes` is the table of contents; `auth` says who may; `account` and `pages` hold the endpoints of the Pages API, `kv`, `d1`
-//! and `r2` those of what Functions keep, one file each; `deploys_api` is the Deploys API.
+//! and `r2` those of what Functions keep, one file each; `deploys_api` is the Deploys API; `openapi` describes both.
 
 mod account;
 mod answer;
@@ -16,10 +16,12 @@ mod graphql;
 mod kv;
 mod linger;
 mod memory;
+mod openapi;
 mod pages;
 mod query;
 mod r2;
 mod routes;
+mod sse;
 mod state;
 
 pub use routes::router;

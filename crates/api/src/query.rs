@@ -6,6 +6,7 @@ use axum::extract::Query;
 use http::Uri;
 use offprint_store::Page;
 use offprint_wire::error_code::ErrorCode;
+use offprint_wire::json::InvalidMember;
 
 use crate::error::Result;
 
@@ -34,9 +35,19 @@ impl Parameters {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Whether a switch is on.
-    pub(crate) fn switch(&self, name: &str) -> bool {
-        matches!(self.get(name), Some("true" | "1"))
+    /// Whether a switch is on; one that is not there is off.
+    pub(crate) fn switch(&self, name: &str) -> Result<bool> {
+        let words = [("true", true), ("1", true), ("false", false), ("0", false)];
+        Ok(self.word(name, &words)?.unwrap_or(false))
+    }
+
+    /// One of a few words, or `None` where there is none.
+    pub(crate) fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        let list = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        let found = found.ok_or_else(|| InvalidMember::new(name, format!("must be one of {}", list())))?;
+        Ok(Some(found))
     }
 
     /// `page` and `per_page`: whole numbers from 1, `per_page` at most `per_page_max` (Pages API, "Paging").

@@ -40,7 +40,7 @@ pub fn router(state: ApiState) -> Router {
 }
 
 /// Paths are those of the official OpenAPI description, which a test compares, and our extensions.
-fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
+pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
     let mut table = account_table();
     table.extend(project_table());
     table.extend(source_table());

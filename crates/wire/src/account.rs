@@ -1,11 +1,12 @@
 //! Accounts, users and memberships: what clients ask before they come to Pages.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
 /// An account, as `GET /accounts` lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Account {
     /// 32 hex digits.
     pub id: String,
@@ -23,7 +24,7 @@ pub struct Account {
 }
 
 /// The settings that SDKs read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountSettings {
     /// Always false.
     #[serde(default)]
@@ -44,7 +45,7 @@ impl Account {
 }
 
 /// The caller, as `GET /user` shows it; wrangler reads `email`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct User {
     /// The id of the caller's first account.
     pub id: String,
@@ -91,7 +92,7 @@ impl User {
 }
 
 /// That the caller belongs to an account; wrangler intersects these with the accounts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Membership {
     /// Its id.
     pub id: String,
@@ -107,7 +108,7 @@ pub struct Membership {
 }
 
 /// An empty object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Permissions {}
 
 impl Membership {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use offprint_model::asset::AssetKey;
+use schemars::JsonSchema;
 use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -11,7 +12,7 @@ use crate::json::{InvalidMember, Read};
 use crate::text::borrowed;
 
 /// `GET …/upload-token`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UploadToken {
     /// The token for the asset calls.
     pub jwt: String,
@@ -50,7 +51,7 @@ pub struct AssetMetadata<'a> {
 }
 
 /// The answer of `upload`: the shape of a bulk write.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UploadResult {
     /// How many were stored.
     pub successful_key_count: u64,

@@ -4,12 +4,13 @@
 //! set; a deployment shows all six, `null` when unset (as recorded answers of the real API do).
 
 use offprint_model::config::{BuildConfig as Model, BuildConfigPatch};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Node, Read};
 
 /// How a project is built.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProjectBuildConfig {
     /// The command that builds the site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,7 +33,7 @@ pub struct ProjectBuildConfig {
 }
 
 /// How a deployment was built.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentBuildConfig {
     /// The command that built the site.
     #[serde(default)]

@@ -1,8 +1,11 @@
 //! D1 databases and queries: the account-level API, and what bindings say to one another.
 
+use std::borrow::Cow;
+
 use offprint_model::d1::{SqlMeta, SqlQuery, SqlResult, SqlValue};
 use offprint_model::resource::{ResourceKind, ResourceName};
 use offprint_model::time::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -13,7 +16,8 @@ use crate::time::Time;
 const BATCH_MAX: usize = 10_000;
 
 /// A database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "D1Database")]
 pub struct Database {
     /// Its id, a UUID.
     pub uuid: String,
@@ -34,14 +38,16 @@ pub struct Database {
 }
 
 /// Replicas of a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "D1ReadReplication")]
 pub struct ReadReplication {
     /// `disabled`.
     pub mode: &'static str,
 }
 
 /// What statements cost and did.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "D1Meta")]
 pub struct Meta {
     served_by: &'static str,
     served_by_primary: bool,
@@ -56,7 +62,8 @@ pub struct Meta {
     rows_written: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "D1Timings")]
 struct Timings {
     sql_duration_ms: f64,
 }
@@ -91,7 +98,8 @@ pub enum Rows {
 }
 
 /// The answer of a query that succeeded.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "D1Answer")]
 pub struct Answer {
     results: Shown,
     success: bool,
@@ -124,6 +132,26 @@ impl Failure {
     /// A failure with its reason.
     pub const fn new(error: String) -> Self {
         Self { success: false, error }
+    }
+}
+
+impl JsonSchema for Shown {
+    fn schema_name() -> Cow<'static, str> {
+        "D1Rows".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "oneOf": [
+            { "type": "array", "items": { "type": "object" } },
+            {
+                "type": "object",
+                "required": ["columns", "rows"],
+                "properties": {
+                    "columns": { "type": "array", "items": { "type": "string" } },
+                    "rows": { "type": "array", "items": { "type": "array" } },
+                },
+            },
+        ] })
     }
 }
 
@@ -300,7 +328,8 @@ pub fn bookmark(now: Timestamp) -> String {
 }
 
 /// Where a file is to be uploaded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "D1UploadTarget")]
 pub struct UploadTarget {
     /// To be named when it is to be run.
     pub filename: String,
@@ -313,7 +342,8 @@ pub struct UploadTarget {
 }
 
 /// How an import or an export is.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "D1Progress{T}")]
 pub struct Progress<T> {
     /// Whether all is well.
     pub success: bool,
@@ -335,7 +365,8 @@ pub struct Progress<T> {
 }
 
 /// What an import did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "D1Imported")]
 pub struct Imported {
     /// Statements.
     pub num_queries: u64,
@@ -346,7 +377,8 @@ pub struct Imported {
 }
 
 /// Where an export is to be had.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "D1Exported")]
 pub struct Exported {
     /// What to call it.
     pub filename: String,

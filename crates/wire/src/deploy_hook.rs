@@ -1,13 +1,14 @@
 //! Deploy hooks. An extension: in the real service they are made in the dashboard.
 
 use offprint_model::name::BranchName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Node, Read};
 use crate::time::Time;
 
 /// A deploy hook. Whoever knows `url` may build the branch.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployHook {
     /// A UUID, and a secret.
     pub id: String,
@@ -22,7 +23,7 @@ pub struct DeployHook {
 }
 
 /// The answer of a deploy hook, and of a webhook that made a deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deployed {
     /// The new deployment.
     pub id: String,

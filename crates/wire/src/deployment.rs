@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use offprint_model::deployment::{Alias, Deployment as Model};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::build_config::DeploymentBuildConfig;
@@ -13,7 +14,7 @@ use crate::time::Time;
 use crate::urls::SiteUrls;
 
 /// A deployment. Members and their order are those of recorded answers of the real API.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Deployment {
     /// A UUID.
     pub id: String,
@@ -24,6 +25,7 @@ pub struct Deployment {
     /// The project's name.
     pub project_name: String,
     /// `production` or `preview`.
+    #[schemars(extend("enum" = ["production", "preview"]))]
     pub environment: Cow<'static, str>,
     /// Its own URL, for ever.
     pub url: String,
@@ -31,7 +33,7 @@ pub struct Deployment {
     pub created_on: Time,
     /// When it last changed.
     pub modified_on: Time,
-    /// What polling clients look at; see [`stage::latest`].
+    /// What polling clients look at: an earlier stage while the deployment is in progress.
     pub latest_stage: Stage,
     /// What caused it.
     pub deployment_trigger: DeploymentTrigger,
@@ -75,18 +77,19 @@ pub struct Deployment {
 }
 
 /// What caused a deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentTrigger {
     /// `ad_hoc`, `deploy_hook`, or a push: `github:push`, `gitlab:push`, and our `forgejo:push`, `gitea:push` and
     /// `git:push`.
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["ad_hoc", "deploy_hook", "github:push", "gitlab:push", "forgejo:push", "gitea:push", "git:push"]))]
     pub kind: Cow<'static, str>,
     /// The commit.
     pub metadata: TriggerMetadata,
 }
 
 /// The commit of a deployment. Unknown is `""`, never `null`: wrangler slices the hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TriggerMetadata {
     /// The branch.
     pub branch: String,

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use offprint_model::name::Hostname;
 use offprint_model::project::{Domain as Model, DomainStatus};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Node, Read};
 use crate::time::Time;
 
 /// A custom domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Domain {
     /// A UUID.
     pub id: String,
@@ -19,6 +20,7 @@ pub struct Domain {
     /// The host name.
     pub name: String,
     /// `initializing`, `pending` or `active`.
+    #[schemars(extend("enum" = ["initializing", "pending", "active"]))]
     pub status: Cow<'static, str>,
     /// Whether the name leads here.
     pub verification_data: VerificationData,
@@ -33,9 +35,10 @@ pub struct Domain {
 }
 
 /// Whether a name leads here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VerificationData {
     /// `pending` or `active`.
+    #[schemars(extend("enum" = ["pending", "active"]))]
     pub status: Cow<'static, str>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,9 +46,10 @@ pub struct VerificationData {
 }
 
 /// Whether a certificate could be had.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ValidationData {
     /// `initializing`, `pending` or `active`.
+    #[schemars(extend("enum" = ["initializing", "pending", "active"]))]
     pub status: Cow<'static, str>,
     /// Always `http`.
     pub method: Cow<'static, str>,

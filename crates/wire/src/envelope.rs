@@ -2,6 +2,7 @@
 //!
 //! Key order as the real API's: result, success, errors, messages, result_info.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error_code::ErrorCode;
@@ -66,9 +67,9 @@ impl<T> Envelope<T> {
 }
 
 /// One error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
-    /// The number; see [`ErrorCode`].
+    /// What went wrong, as a number.
     pub code: u32,
     /// For people.
     #[serde(default)]
@@ -98,7 +99,7 @@ impl Fault {
 }
 
 /// Where in a list without page numbers a page is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CursorInfo {
     /// Items on this page.
     pub count: u64,
@@ -107,7 +108,7 @@ pub struct CursorInfo {
 }
 
 /// Where in a list a page is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResultInfo {
     /// The page, from 1.
     pub page: u64,

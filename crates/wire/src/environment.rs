@@ -4,18 +4,19 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use offprint_model::config::{Binding, BindingKind, EnvVar as ModelEnvVar, EnvironmentConfig};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The settings of one environment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentConfig {
     /// Variables by name; `null` when there are none.
     #[serde(default)]
     pub env_vars: Option<EnvVars>,
-    /// See [`EnvironmentConfig`].
+    /// Whether assets are served where Functions cannot run.
     pub fail_open: bool,
-    /// See [`EnvironmentConfig`].
+    /// Whether Functions run with the newest date, whatever `compatibility_date` says.
     pub always_use_latest_compatibility_date: bool,
     /// `YYYY-MM-DD`.
     pub compatibility_date: String,
@@ -43,10 +44,11 @@ pub struct DeploymentConfig {
 pub type EnvVars = BTreeMap<String, EnvVar>;
 
 /// A variable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EnvVar {
     /// `plain_text` or `secret_text`.
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["plain_text", "secret_text"]))]
     pub kind: Cow<'static, str>,
     /// Its value; always empty for a secret.
     #[serde(default)]
@@ -54,14 +56,15 @@ pub struct EnvVar {
 }
 
 /// Limits of Functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "FunctionLimits")]
 pub struct Limits {
     /// CPU milliseconds.
     pub cpu_ms: u32,
 }
 
 /// Placement of Functions.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Placement {
     /// As sent.
     pub mode: String,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use offprint_model::kv::{KvKey, METADATA_BYTES_MAX, VALUE_BYTES_MAX, expiry};
 use offprint_model::resource::{ResourceKind, ResourceName};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
@@ -16,7 +17,8 @@ pub const BULK_MAX: usize = 10_000;
 pub const BULK_GET_MAX: usize = 100;
 
 /// A namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "KvNamespace")]
 pub struct Namespace {
     /// 32 hex digits.
     pub id: String,
@@ -27,7 +29,8 @@ pub struct Namespace {
 }
 
 /// A key of a list.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "KvKey")]
 pub struct Key {
     /// The key.
     pub name: String,
@@ -36,11 +39,13 @@ pub struct Key {
     pub expiration: Option<u64>,
     /// What was put beside its value.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
     pub metadata: Option<Box<RawValue>>,
 }
 
 /// What a bulk call did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "KvBulkResult")]
 pub struct BulkResult {
     /// How many keys it changed.
     pub successful_key_count: usize,
@@ -49,7 +54,8 @@ pub struct BulkResult {
 }
 
 /// The values of a bulk read, `null` for a key without a pair.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "KvBulkValues")]
 pub struct BulkValues {
     /// By their keys.
     pub values: BTreeMap<String, Value>,

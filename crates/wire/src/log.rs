@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use offprint_model::deployment::LogLine as Model;
 use offprint_model::stages::Stages;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
 /// `GET …/history/logs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentLog {
     /// The number of entries in `data`: wrangler reads `data[total - 1]`.
     pub total: u64,
@@ -21,7 +22,7 @@ pub struct DeploymentLog {
 }
 
 /// One line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogLine {
     /// When it was written.
     pub ts: Time,

@@ -2,6 +2,7 @@
 
 use offprint_model::deployment::Deployment as ModelDeployment;
 use offprint_model::project::Project as Model;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::build_config::ProjectBuildConfig;
@@ -12,7 +13,7 @@ use crate::time::Time;
 use crate::urls::SiteUrls;
 
 /// A project. Members and their order are those of recorded answers of the real API.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Project {
     /// A UUID.
     pub id: String,
@@ -60,7 +61,7 @@ pub struct Project {
 }
 
 /// The two environments. Both are always objects: wrangler reads into both.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentConfigs {
     /// Of previews.
     pub preview: DeploymentConfig,

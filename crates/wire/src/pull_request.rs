@@ -1,12 +1,13 @@
 //! Pull requests that a forge told of. An extension of the Pages API.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Node, Read};
 use crate::webhook::is_commit_hash;
 
 /// A pull request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PullRequest {
     /// Its number at the forge.
     pub number: u64,

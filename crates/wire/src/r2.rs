@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use offprint_model::object::{HttpMetadata, Object as Model};
 use offprint_model::resource::{ResourceKind, ResourceName};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{InvalidMember, Node, Read, parse};
 use crate::time::Time;
 
 /// A bucket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "R2Bucket")]
 pub struct Bucket {
     /// Its name.
     pub name: String,
@@ -21,14 +23,16 @@ pub struct Bucket {
 }
 
 /// Buckets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "R2Buckets")]
 pub struct Buckets {
     /// By name.
     pub buckets: Vec<Bucket>,
 }
 
 /// An object of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "R2Object")]
 pub struct Object {
     /// Its key.
     pub key: String,
@@ -47,8 +51,9 @@ pub struct Object {
 }
 
 /// What HTTP says of an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "R2HttpMetadata")]
 pub struct Http {
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
@@ -63,7 +68,8 @@ pub struct Http {
 }
 
 /// What an upload was stored as.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "R2StoredObject")]
 pub struct Stored {
     /// Its key.
     pub key: String,
@@ -78,7 +84,8 @@ pub struct Stored {
 }
 
 /// Where in a list of objects a page is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "R2ListInfo")]
 pub struct ListInfo {
     /// What to ask for the next page with; empty: this is the last.
     pub cursor: String,

@@ -6,22 +6,24 @@ use offprint_model::name::{BranchName, InvalidName};
 use offprint_model::source::{
     CloneUrl, PreviewSetting, Source as Model, SourceKind, SourcePatch, check_api_url,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Node, Object, Read};
 
 /// A repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     /// `github` or `gitlab`; `forgejo`, `gitea` and `git` are extensions of the Pages API.
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["github", "gitlab", "forgejo", "gitea", "git"]))]
     pub kind: Cow<'static, str>,
     /// The thirteen members of the Pages API are always there.
     pub config: SourceConfig,
 }
 
 /// The settings of a repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceConfig {
     /// Owner of the repository.
     pub owner: String,
@@ -40,6 +42,7 @@ pub struct SourceConfig {
     /// Whether pushes to the production branch deploy.
     pub production_deployments_enabled: bool,
     /// `all`, `none` or `custom`.
+    #[schemars(extend("enum" = ["all", "none", "custom"]))]
     pub preview_deployment_setting: Cow<'static, str>,
     /// Branch patterns that deploy.
     pub preview_branch_includes: Vec<String>,

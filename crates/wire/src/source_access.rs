@@ -3,13 +3,14 @@
 
 use offprint_model::config::Patch;
 use offprint_model::secret::Secret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Node, Object, Read};
 use crate::source::Source;
 
 /// `…/source`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceAccess {
     /// The repository, as in the project.
     #[serde(flatten)]

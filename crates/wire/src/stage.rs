@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 
 use offprint_model::stages::{Stage as ModelStage, StageName, StageStatus, Stages};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
 /// One stage of a deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stage {
     /// `queued`, `initialize`, `clone_repo`, `build`, `deploy`.
+    #[schemars(extend("enum" = ["queued", "initialize", "clone_repo", "build", "deploy"]))]
     pub name: Cow<'static, str>,
     /// When it began.
     #[serde(default)]
@@ -19,6 +21,7 @@ pub struct Stage {
     #[serde(default)]
     pub ended_on: Option<Time>,
     /// `success`, `idle`, `active`, `failure`, `canceled`, `skipped`.
+    #[schemars(extend("enum" = ["success", "idle", "active", "failure", "canceled", "skipped"]))]
     pub status: Cow<'static, str>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::time::Time;
 pub const PROTOCOL: &str = "trace-v1";
 
 /// A tail that was started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tail {
     /// Its id.
     pub id: String,
@@ -116,7 +117,7 @@ fn read_filter(kind: &str, node: &Node<'_>) -> Read<Filter> {
 
 /// What one call of a Function came to. Members that are missing where an event comes from get their defaults, so
 /// that clients find every member that they read without looking.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TailEvent {
     /// `ok`, `canceled`, `exception`, `exceededCpu`, `exceededMemory` or `unknown`.
@@ -138,8 +139,9 @@ pub struct TailEvent {
 }
 
 /// What was thrown.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename = "TailException")]
 pub struct Exception {
     /// The kind, such as `TypeError`.
     pub name: String,
@@ -160,8 +162,9 @@ impl Exception {
 }
 
 /// What one call of the console wrote.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename = "TailLog")]
 pub struct Log {
     /// The arguments.
     pub message: Vec<Value>,

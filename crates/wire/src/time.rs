@@ -1,9 +1,11 @@
 //! Times as the Pages API writes them: RFC 3339, UTC, microseconds with trailing zeros dropped, `Z`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat};
 use offprint_model::time::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -44,6 +46,20 @@ impl fmt::Display for Time {
         let text = time.to_rfc3339_opts(SecondsFormat::Micros, true);
         let text = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
         write!(f, "{text}Z")
+    }
+}
+
+impl JsonSchema for Time {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
     }
 }
 

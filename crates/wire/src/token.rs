@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
@@ -16,13 +17,15 @@ pub const PAGES_READ: (&str, &str) = ("e247aedd66bd41cc9193af0213416666", "Pages
 pub const PAGES_WRITE: (&str, &str) = ("8d28297797f24fb8a0c332fe0866ec89", "Pages Write");
 
 /// A token. Its secret is shown once, in the answer that makes it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ApiToken")]
 pub struct Token {
     /// 32 hex digits.
     pub id: String,
     /// For people.
     pub name: String,
     /// `active` or `expired`.
+    #[schemars(extend("enum" = ["active", "expired"]))]
     pub status: Cow<'static, str>,
     /// When it was made.
     #[serde(default)]
@@ -44,7 +47,8 @@ pub struct Token {
 }
 
 /// A policy of a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TokenPolicy")]
 pub struct Policy {
     /// Its id: the token's.
     #[serde(default)]
@@ -59,7 +63,7 @@ pub struct Policy {
 }
 
 /// A permission group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PermissionGroup {
     /// Its id.
     pub id: Cow<'static, str>,
@@ -90,7 +94,7 @@ impl Policy {
 }
 
 /// The answer of `…/tokens/verify`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VerifiedToken {
     /// The token's id.
     pub id: String,
@@ -99,7 +103,8 @@ pub struct VerifiedToken {
 }
 
 /// An answer that names what was deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DeletedToken")]
 pub struct Deleted {
     /// Its id.
     pub id: String,

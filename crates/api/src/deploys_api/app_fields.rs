@@ -7,6 +7,7 @@ use offprint_model::name::ProjectName;
 use offprint_model::secret::Secret;
 use offprint_store::{AppPatch, NewAppFields, Retention, Target};
 use offprint_wire::json::{Node, Object, Read};
+use uuid::Uuid;
 
 use super::body::line;
 use super::problem::Result;
@@ -39,8 +40,7 @@ pub(super) fn new_app(object: &Object<'_>) -> Result<NewAppFields> {
     let handle = match handle {
         Some(handle) => handle,
         None => object.required("name", |node| {
-            ProjectName::parse(&slug(&name))
-                .map_err(|_| node.refuse("makes no handle; it needs a letter or digit, or give a handle"))
+            ProjectName::parse(&slug(&name)).map_err(|error| node.refuse(format!("makes no handle: {error}")))
         })?,
     };
     Ok(NewAppFields { name, handle, rest: AppPatch { name: None, ..patch(object)? } })
@@ -72,11 +72,16 @@ fn handle(node: &Node<'_>) -> Read<ProjectName> {
     ProjectName::parse(node.str()?).map_err(|error| node.refuse(format!("is not one: {error}")))
 }
 
-/// Lower-case letters and digits, and dashes for what is between.
+/// Lower-case letters and digits, and dashes for what is between. A name that has none of them, since it is not written in
+/// Latin letters, gets a random one.
 fn slug(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let slug = words.collect::<Vec<_>>().join("-");
+    if slug.is_empty() {
+        let id = Uuid::new_v4().simple().to_string();
+        return format!("app-{}", &id[..8]);
+    }
     slug[..slug.len().min(58)].trim_matches('-').to_owned()
 }
 
@@ -134,9 +139,7 @@ mod tests {
 
     #[test]
     fn a_name_makes_a_slug() {
-        for (name, expected) in
-            [("My First App!", "my-first-app"), ("--a--", "a"), ("ö", ""), ("Größe 2", "gr-e-2")]
-        {
+        for (name, expected) in [("My First App!", "my-first-app"), ("--a--", "a"), ("Größe 2", "gr-e-2")] {
             assert_eq!(slug(name), expected);
         }
         assert!(ProjectName::parse(&slug(&"ab ".repeat(40))).is_ok(), "no longer than a host label");

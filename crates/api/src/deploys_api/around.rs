@@ -17,10 +17,10 @@ use offprint_wire::deploys::problem::ProblemCode;
 use tower::service_fn;
 
 use super::caller::authenticate;
-use super::openapi;
 use super::problem::{Problem, Result};
 use super::table::table;
 use crate::front::{self, X_REQUEST_ID};
+use crate::openapi;
 use crate::state::{Context, Ctx};
 
 const PREFIX: &str = "/api";

@@ -8,9 +8,9 @@ use offprint_store::DeployWish;
 
 use super::body::{JsonBody, line};
 use super::caller::{Caller, PathId};
-use super::events::{Followed, follow};
+use super::events::follow_deploy;
 use super::problem::{Problem, Result};
-use super::shown::{Answer, shown, success, with_steps};
+use super::shown::{Answer, shown, success};
 use crate::state::Ctx;
 
 /// Characters of a reason.
@@ -30,13 +30,6 @@ pub(super) async fn create(State(ctx): State<Ctx>, caller: Caller, body: JsonBod
     let made = ctx.store.create_deploy(&caller.0, &wish).await?;
     ctx.wake.pipeline();
     Ok(Answer(StatusCode::CREATED, shown(&ctx, &made)).into_response())
-}
-
-/// `GET /api/deploys/{id}`.
-pub(super) async fn show(State(ctx): State<Ctx>, caller: Caller, PathId(id): PathId) -> Result<Response> {
-    let found = ctx.store.find(&caller.0, Entity::Deploy, &id).await?.ok_or_else(Problem::not_found)?;
-    let steps = ctx.store.steps(Entity::Deploy, &id).await?;
-    Ok(Answer(StatusCode::OK, with_steps(&ctx, &found, &steps)).into_response())
 }
 
 /// `POST /api/deploys/{id}/cancel`.
@@ -60,5 +53,5 @@ pub(super) fn reason(body: &JsonBody) -> Result<Option<String>> {
 /// `GET /api/deploys/{id}/stream`.
 pub(super) async fn stream(State(ctx): State<Ctx>, caller: Caller, PathId(id): PathId) -> Result<Response> {
     ctx.store.find(&caller.0, Entity::Deploy, &id).await?.ok_or_else(Problem::not_found)?;
-    follow(ctx, caller.0, Followed::Deploy(id))
+    follow_deploy(&ctx, caller.0, id)
 }

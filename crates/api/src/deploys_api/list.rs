@@ -12,23 +12,23 @@ use serde_json::json;
 
 use super::caller::{Caller, PathId};
 use super::problem::{Problem, Result};
-use super::shown::{Answer, shown};
+use super::shown::{Answer, shown, with_steps};
 use crate::state::Ctx;
 
 /// A query parameter that stands for a condition on a field.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shorthand {
+pub(crate) struct Shorthand {
     /// The parameter.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// The field.
-    pub(super) field: &'static str,
+    pub(crate) field: &'static str,
     /// The condition.
-    pub(super) is: Is,
+    pub(crate) is: Is,
 }
 
 /// How a shorthand compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Is {
+pub(crate) enum Is {
     Equal,
     After,
     Before,
@@ -61,7 +61,7 @@ const OF_EVENTS: &[Shorthand] = &[
 ];
 
 /// The shorthands of a list.
-pub(super) const fn shorthands(entity: Entity) -> &'static [Shorthand] {
+pub(crate) const fn shorthands(entity: Entity) -> &'static [Shorthand] {
     match entity {
         Entity::Deploy => OF_DEPLOYS,
         Entity::Build => OF_BUILDS,
@@ -74,7 +74,7 @@ pub(super) const fn shorthands(entity: Entity) -> &'static [Shorthand] {
 }
 
 /// The words of `include_deleted`, which only apps have.
-pub(super) const INCLUDE_DELETED: [(&str, Deleted); 3] =
+pub(crate) const INCLUDE_DELETED: [(&str, Deleted); 3] =
     [("false", Deleted::Hidden), ("true", Deleted::Shown), ("only", Deleted::Only)];
 
 /// `GET` of a list.
@@ -109,7 +109,7 @@ pub(super) async fn list(
     Ok(Answer(StatusCode::OK, body).into_response())
 }
 
-/// `GET` of one, by its id; for those that have no steps.
+/// `GET` of one, by its id; of a build or a deploy, with its steps.
 pub(super) async fn show(
     entity: Entity,
     State(ctx): State<Ctx>,
@@ -118,7 +118,11 @@ pub(super) async fn show(
 ) -> Result<Response> {
     let reach = caller.0.with_deleted(Deleted::Shown);
     let found = ctx.store.find(&reach, entity, &id).await?.ok_or_else(Problem::not_found)?;
-    Ok(Answer(StatusCode::OK, shown(&ctx, &found)).into_response())
+    let shown = match entity {
+        Entity::Build | Entity::Deploy => with_steps(&ctx, &found, &ctx.store.steps(entity, &id).await?),
+        _ => shown(&ctx, &found),
+    };
+    Ok(Answer(StatusCode::OK, shown).into_response())
 }
 
 /// The parameters of a list, each once.

@@ -2,7 +2,7 @@
 //!
 //! A second view of what the Pages API shows, below `/api`. In reading order: `around` is what happens to every request,
 //! `caller` says who asks, `list` answers every list, `table` names the endpoints; the rest are the endpoints, one file for
-//! each kind of thing. `openapi` describes all of it.
+//! each kind of thing.
 
 mod api_keys;
 mod app_fields;
@@ -15,11 +15,10 @@ mod caller;
 mod deploys;
 mod events;
 mod files;
-mod list;
-mod openapi;
+pub(crate) mod list;
 mod problem;
 mod shown;
-mod table;
+pub(crate) mod table;
 mod webhooks;
 mod workspaces;
 

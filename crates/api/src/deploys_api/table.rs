@@ -17,7 +17,7 @@ fn shown(entity: Entity) -> MethodRouter<Ctx> {
 }
 
 /// Paths below `/api`. `openapi` describes them, and a test compares the two.
-pub(super) fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
+pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
     vec![
         ("/workspaces", listed(Entity::Workspace)),
         ("/workspaces/{id}", shown(Entity::Workspace)),
@@ -35,10 +35,10 @@ pub(super) fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
             get(files::read).post(files::create).patch(files::replace).delete(files::delete),
         ),
         ("/builds", listed(Entity::Build).post(builds::create)),
-        ("/builds/{id}", get(builds::show)),
+        ("/builds/{id}", shown(Entity::Build)),
         ("/builds/{id}/cancel", post(builds::cancel)),
         ("/deploys", listed(Entity::Deploy).post(deploys::create)),
-        ("/deploys/{id}", get(deploys::show)),
+        ("/deploys/{id}", shown(Entity::Deploy)),
         ("/deploys/{id}/cancel", post(deploys::cancel)),
         ("/deploys/{id}/stream", get(deploys::stream)),
         ("/events", listed(Entity::Event)),

@@ -23,10 +23,8 @@ pub(crate) async fn handle(
 ) -> Result<PageOf<Namespace>> {
     let parameters = Parameters::of(&uri)?;
     let paging = parameters.paging(PER_PAGE, PER_PAGE_MAX)?;
-    let order = match parameters.get("order") {
-        Some("id") => ResourceOrder::Newest,
-        _ => ResourceOrder::Name,
-    };
+    let orders = [("title", ResourceOrder::Name), ("id", ResourceOrder::Newest)];
+    let order = parameters.word("order", &orders)?.unwrap_or_default();
     let listed = ctx.store.list_resources(&caller.scope, ResourceKind::Kv, order, paging.into()).await?;
     Ok(PageOf { items: listed.items.iter().map(shown).collect(), paging, total: listed.total })
 }

@@ -26,7 +26,7 @@ pub(crate) async fn handle(
         name.contains(contains) && (after.is_empty() || name > after)
     });
     let mut buckets: Vec<_> = wanted.map(shown).collect();
-    if parameters.get("direction") == Some("desc") {
+    if parameters.word("direction", &[("asc", false), ("desc", true)])?.unwrap_or(false) {
         buckets.reverse();
     }
     Ok(Success(Buckets { buckets }))

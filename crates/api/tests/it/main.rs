@@ -17,6 +17,7 @@ mod extensions;
 mod harness;
 mod kv;
 mod log_stream;
+mod openapi;
 mod projects;
 mod pull_requests;
 mod r2;

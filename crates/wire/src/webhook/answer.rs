@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use offprint_model::deployment::SkipReason;
 use offprint_model::id::DeploymentId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PullRequest;
 
 /// What was done.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ForgeAnswer")]
 pub struct Answer {
     /// The deployment that was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]

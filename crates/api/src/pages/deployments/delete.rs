@@ -16,7 +16,7 @@ pub(crate) async fn handle(
     PathId(id): PathId,
     uri: Uri,
 ) -> Result<Done> {
-    let force = Parameters::of(&uri)?.switch("force");
+    let force = Parameters::of(&uri)?.switch("force")?;
     ctx.store.delete_deployment(&caller.scope, &id, force).await?;
     ctx.wake.edge();
     Ok(Done)

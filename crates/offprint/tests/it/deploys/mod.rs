@@ -1,5 +1,7 @@
 //! The Deploys API through the front door.
 
+mod audit;
+mod bad_input;
 mod both_views;
 mod idempotency;
 mod keys;

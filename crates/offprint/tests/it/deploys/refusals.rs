@@ -48,7 +48,7 @@ async fn what_cannot_be_done_says_why() {
         ("/apps", json!({}), 400, "name"),
         ("/apps", json!({ "name": "demo" }), 409, ""),
         ("/apps", json!({ "name": "x", "handle": "Not A Label" }), 400, "handle"),
-        ("/apps", json!({ "name": "ö" }), 400, "name"),
+        ("/apps", json!({ "name": "\u{7}" }), 400, "name"),
         ("/apps", json!({ "name": "x", "config": { "env": { "a-b": "1" } } }), 400, "config.env.a-b"),
         ("/apps", json!({ "name": "x", "target": { "type": "moon" } }), 400, "target.type"),
         ("/apps", json!({ "name": "x", "workspaceId": "wsp_unknown" }), 404, ""),

@@ -5,7 +5,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
-use super::{ACCOUNT, Form, Violations};
+use super::{ACCOUNT, Form, Published, Violations};
 
 /// What a caller shows of itself.
 #[derive(Clone)]
@@ -44,7 +44,8 @@ impl Api {
                 request.header("x-auth-email", email).header("x-auth-key", key)
             }
         };
-        Call { request, method, path: path.to_owned(), violations: self.violations.clone() }
+        let (http, base) = (self.http.clone(), self.base.clone());
+        Call { request, method, path: path.to_owned(), http, base, violations: self.violations.clone() }
     }
 
     pub(crate) fn get(&self, path: &str) -> Call {
@@ -105,6 +106,8 @@ pub(crate) struct Call {
     request: RequestBuilder,
     method: Method,
     path: String,
+    http: Client,
+    base: String,
     violations: Violations,
 }
 
@@ -149,8 +152,13 @@ impl Call {
         let body = response.bytes().await?;
         self.violations.check(self.method.as_str(), &self.path, status, &body);
         let what = format!("{} {}", self.method, self.path);
-        let json = serde_json::from_slice(&body)
+        let json: Value = serde_json::from_slice(&body)
             .unwrap_or_else(|_| panic!("{what} -> {status}: not JSON: {}", String::from_utf8_lossy(&body)));
+        let (method, path) = (self.method.as_str(), format!("/client/v4{}", self.path));
+        let published = Published::of(&self.http, self.base.trim_end_matches("/client/v4")).await;
+        if let Err(problem) = published.check(method, &path, status, &json) {
+            self.violations.note(format!("{what} -> {status}: {problem}, says the server's own description"));
+        }
         Ok(Answer { what, status, headers, json })
     }
 

@@ -1,16 +1,13 @@
 //! Actors that call the Deploys API. Every answer is checked against the description that the server itself publishes:
 //! so every member of the contract is in every answer, and no other.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jsonschema::Validator;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use super::Violations;
+use super::{Published, Violations};
 
 /// A caller of the API.
 #[derive(Clone)]
@@ -18,7 +15,7 @@ pub(crate) struct Deploys {
     origin: String,
     http: Client,
     token: Option<String>,
-    description: Arc<Description>,
+    description: &'static Published,
     violations: Violations,
 }
 
@@ -33,9 +30,7 @@ pub(crate) struct Reply {
 
 impl Deploys {
     pub(crate) async fn new(origin: String, http: Client, token: &str, violations: Violations) -> Self {
-        let document: Value =
-            http.get(format!("{origin}/openapi.json")).send().await.unwrap().json().await.unwrap();
-        let description = Arc::new(Description::of(&document));
+        let description = Published::of(&http, &origin).await;
         Self { origin, http, token: Some(token.to_owned()), description, violations }
     }
 
@@ -51,7 +46,7 @@ impl Deploys {
 
     /// Every operation: method in capitals, and path.
     pub(crate) fn operations(&self) -> Vec<(String, String)> {
-        self.description.answers.keys().cloned().collect()
+        self.description.operations("/api")
     }
 
     /// A call to a path below `/api`.
@@ -78,7 +73,7 @@ impl Deploys {
         let what = format!("{method} /api{path} -> {status}");
         let json: Value = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| panic!("{what}: not JSON: {}", String::from_utf8_lossy(&bytes)));
-        if let Err(problem) = self.description.check(method.as_str(), path, status, &json) {
+        if let Err(problem) = self.description.check(method.as_str(), &format!("/api{path}"), status, &json) {
             self.violations.note(format!("{what}: {problem}"));
         }
         if headers.get("x-request-id").is_none() {
@@ -166,56 +161,5 @@ impl Reply {
     pub(crate) fn refused(self, status: u16) -> String {
         assert_eq!(self.status, status, "{}: {}", self.what, self.json);
         self.json["error"]["details"][0]["path"].as_str().unwrap_or_default().to_owned()
-    }
-}
-
-/// The server's own description, compiled.
-struct Description {
-    answers: BTreeMap<(String, String), Option<Validator>>,
-    problem: Validator,
-}
-
-impl Description {
-    fn of(document: &Value) -> Self {
-        let components = &document["components"];
-        let compile = |schema: &Value| {
-            let whole = json!({ "allOf": [schema], "components": components });
-            jsonschema::options().should_validate_formats(true).build(&whole).unwrap()
-        };
-        let mut answers = BTreeMap::new();
-        for (path, methods) in document["paths"].as_object().unwrap() {
-            for (method, operation) in methods.as_object().unwrap() {
-                let responses = operation["responses"].as_object().unwrap();
-                let success = responses.iter().find(|(status, _)| status.starts_with('2')).unwrap().1;
-                let schema = &success["content"]["application/json"]["schema"];
-                let validator = (!schema.is_null()).then(|| compile(schema));
-                let path = path.strip_prefix("/api").unwrap().to_owned();
-                answers.insert((method.to_uppercase(), path), validator);
-            }
-        }
-        Self { answers, problem: compile(&json!({ "$ref": "#/components/schemas/Problem" })) }
-    }
-
-    fn check(&self, method: &str, path: &str, status: u16, json: &Value) -> Result<(), String> {
-        let validator = match status {
-            200..=299 => self.answer_of(method, path)?,
-            _ => &self.problem,
-        };
-        let problems: Vec<String> = validator
-            .iter_errors(json)
-            .map(|error| format!("at {}: {error}", error.instance_path))
-            .take(5)
-            .collect();
-        if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
-    }
-
-    fn answer_of(&self, method: &str, path: &str) -> Result<&Validator, String> {
-        let path = path.split('?').next().unwrap_or(path);
-        let fits = |pattern: &str| {
-            pattern.split('/').count() == path.split('/').count()
-                && pattern.split('/').zip(path.split('/')).all(|(a, b)| a.starts_with('{') || a == b)
-        };
-        let found = self.answers.iter().find(|((of, pattern), _)| of == method && fits(pattern));
-        found.and_then(|(_, validator)| validator.as_ref()).ok_or_else(|| "is not described".to_owned())
     }
 }

@@ -67,6 +67,12 @@ impl TestServer {
         Self::spawn(directory, self.settings.clone(), self.violations.clone())
     }
 
+    /// Stops the server without warning and starts another on the same data, with these settings more.
+    pub(crate) fn restart_with(mut self, settings: &[(&str, &str)]) -> Self {
+        self.settings.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        self.crash_and_restart()
+    }
+
     fn spawn(directory: TempDir, settings: Vec<(String, String)>, violations: Violations) -> Self {
         let log = File::options().create(true).append(true).open(log_path(directory.path())).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_offprint"))

@@ -143,3 +143,9 @@ fn signature(secret: &str, body: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     hmac::sign(&key, body.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// Has Forgejo tell a project, at the address of its webhooks, of a pull request from a fork.
+pub(crate) async fn tell_of_fork(server: &TestServer, webhook: &str, secret: &str) {
+    let forge = Forge { api: server.anon(), kind: "forgejo", webhook: webhook.into(), secret: secret.into() };
+    forge.send("fork_pull_request").await.ok();
+}

@@ -1,4 +1,4 @@
-//! Schemas: of entities, their lists and filters from their descriptions; of what is sent, by hand.
+//! Schemas of entities, their lists and filters, from their descriptions; and of what is answered beside them.
 
 use offprint_model::listing::{
     DEPTH_MAX, Direction, Entity, Field, KEYS_MAX, Kind, NODES_MAX, Relation, VALUES_MAX,
@@ -7,15 +7,12 @@ use offprint_store::PAGE_ROWS_MAX;
 use offprint_wire::deploys::problem::ProblemCode;
 use serde_json::{Map, Value, json};
 
-use super::super::list::{INCLUDE_DELETED, Is, shorthands};
-
-/// A reference to a schema.
-pub(super) fn reference(name: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{name}") })
-}
+use super::super::schema::{members, reference, text, whole};
+use super::bodies::sent;
+use crate::deploys_api::list::{INCLUDE_DELETED, Is, shorthands};
 
 /// All schemas by name.
-pub(super) fn all() -> Map<String, Value> {
+pub(in crate::openapi) fn all() -> Map<String, Value> {
     let mut schemas = Map::new();
     for entity in Entity::ALL {
         let name = entity.name();
@@ -234,16 +231,15 @@ pub(super) fn list_parameters(entity: Entity) -> Vec<Value> {
 /// What is answered beside entities.
 fn general() -> Map<String, Value> {
     let codes: Vec<&str> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
-    let text = json!({ "type": "string" });
-    let file = json!({ "name": text, "path": text, "isDirectory": { "type": "boolean" }, "size": { "type": "integer" } });
+    let file = json!({ "name": text(), "path": text(), "isDirectory": { "type": "boolean" }, "size": { "type": "integer" } });
     let mut content = file.clone();
     content["content"] = json!({ "type": ["string", "null"] });
     content["contentBase64"] = json!({ "type": ["string", "null"] });
-    let variables = json!({ "type": "object", "additionalProperties": text });
+    let variables = json!({ "type": "object", "additionalProperties": text() });
     let cursor = json!({ "type": ["string", "null"] });
-    let all = json!({
-        "Success": closed(json!({ "success": { "type": "boolean" } })),
-        "PageInfo": closed(json!({
+    members(json!({
+        "Success": whole(json!({ "success": { "type": "boolean" } })),
+        "PageInfo": whole(json!({
             "total": { "type": "integer", "description": "Rows that pass the filter, on all pages." },
             "totalIsExact": { "type": "boolean", "description": "False when there are more than total." },
             "hasNextPage": { "type": "boolean" },
@@ -251,98 +247,23 @@ fn general() -> Map<String, Value> {
             "startCursor": cursor,
             "endCursor": cursor,
         })),
-        "Problem": closed(json!({
-            "error": closed(json!({
+        "Problem": whole(json!({
+            "error": whole(json!({
                 "code": { "type": "string", "enum": codes },
-                "message": text,
-                "details": { "type": "array", "items": closed(json!({ "path": text, "message": text })) },
+                "message": text(),
+                "details": { "type": "array", "items": whole(json!({ "path": text(), "message": text() })) },
             })),
-            "requestId": text,
+            "requestId": text(),
         })),
-        "File": closed(file),
-        "FileContent": closed(content),
-        "FileList": closed(json!({ "data": { "type": "array", "items": reference("File") } })),
-        "AppConfig": closed(json!({ "nodeVersion": { "type": ["string", "null"] }, "env": variables })),
+        "File": whole(file),
+        "FileContent": whole(content),
+        "FileList": whole(json!({ "data": { "type": "array", "items": reference("File") } })),
+        "AppConfig": whole(json!({ "nodeVersion": { "type": ["string", "null"] }, "env": variables })),
         "Target": { "oneOf": [
-            closed(json!({ "type": { "const": "local" } })),
-            closed(json!({ "type": { "const": "pages" }, "baseUrl": text, "accountId": text, "projectName": text })),
+            whole(json!({ "type": { "const": "local" } })),
+            whole(json!({
+                "type": { "const": "pages" }, "baseUrl": text(), "accountId": text(), "projectName": text(),
+            })),
         ] },
-    });
-    match all {
-        Value::Object(all) => all,
-        _ => Map::new(),
-    }
-}
-
-/// An object with these members and no others, all of which are there.
-fn closed(properties: Value) -> Value {
-    let required: Vec<String> =
-        properties.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
-    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
-}
-
-/// An object with these members and no others, of which some must be there.
-fn open(required: &[&str], properties: Value) -> Value {
-    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
-}
-
-/// What is sent.
-fn sent() -> Map<String, Value> {
-    let text = json!({ "type": "string" });
-    let line = json!({ "type": "string", "minLength": 1, "maxLength": 100 });
-    let or_null = json!({ "type": ["string", "null"] });
-    let target = json!({ "oneOf": [
-        open(&["type"], json!({ "type": { "const": "local" } })),
-        open(&["type", "baseUrl", "accountId", "projectName"], json!({
-            "type": { "const": "pages" }, "baseUrl": text, "accountId": text, "projectName": text,
-            "apiToken": { "type": "string", "writeOnly": true },
-        })),
-    ] });
-    let app = json!({
-        "name": line,
-        "description": or_null,
-        "publicAccess": { "type": "boolean" },
-        "retentionTier": { "enum": ["short", "medium", "long", "none", null] },
-        "config": open(&[], json!({
-            "nodeVersion": or_null,
-            "env": { "type": "object", "additionalProperties": text },
-        })),
-        "target": target,
-        "defaultVersionId": or_null,
-    });
-    let mut new_app = app.clone();
-    new_app["workspaceId"] = text.clone();
-    new_app["handle"] = json!({ "type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,56}[a-z0-9])?$" });
-    let hook = json!({
-        "name": line,
-        "url": { "type": "string", "format": "uri", "maxLength": 1000 },
-        "secret": { "type": "string", "minLength": 1, "maxLength": 200, "writeOnly": true },
-        "filter": { "type": ["array", "null"], "items": line, "maxItems": 50 },
-        "enabled": { "type": "boolean" },
-    });
-    let mut new_hook = hook.clone();
-    new_hook["workspaceId"] = text.clone();
-    let all = json!({
-        "NewWebhookSubscription": open(&["name", "url"], new_hook),
-        "WebhookSubscriptionChange": open(&[], hook),
-        "NewApp": open(&["name"], new_app),
-        "AppChange": open(&[], app),
-        "NewAppVersion": open(&["appId"], json!({ "appId": text, "name": line, "parentId": text })),
-        "AppVersionChange": open(&["name"], json!({ "name": line })),
-        "FileChange": open(&["path"], json!({ "path": text, "content": text, "contentBase64": text })),
-        "NewBuild": open(&["appVersionId"], json!({ "appVersionId": text })),
-        "NewDeploy": open(&[], json!({ "buildId": text, "appId": text })),
-        "Cancel": open(&[], json!({ "reason": { "type": "string", "minLength": 1, "maxLength": 500 } })),
-        "NewApiKey": open(&["name", "permission"], json!({
-            "workspaceId": text,
-            "name": line,
-            "permission": { "enum": ["read", "write"] },
-            "appIds": { "type": "array", "items": text, "minItems": 1, "maxItems": 100 },
-            "expiresAt": { "type": "string", "format": "date-time" },
-        })),
-    });
-    match all {
-        Value::Object(all) => all,
-        _ => Map::new(),
-    }
+    }))
 }
