@@ -6,8 +6,9 @@ use std::panic::AssertUnwindSafe;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
 use futures_util::FutureExt;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Uri};
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::linger::lingering;
+use crate::state::Ctx;
 
 /// Where the Pages API lives.
 pub(crate) const PREFIX: &str = "/client/v4";
@@ -69,8 +71,15 @@ pub(crate) async fn around(
     response
 }
 
+/// A router of a table of contents.
+pub(crate) fn router_of(table: Vec<(&'static str, MethodRouter<Ctx>)>) -> Router<Ctx> {
+    let routes = table.into_iter();
+    let router = routes.fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    router.route_layer(from_fn(note_route))
+}
+
 /// Notes the path template; to be laid around the routes, where it is known.
-pub(crate) async fn note_route(path: MatchedPath, request: Request, next: Next) -> Response {
+async fn note_route(path: MatchedPath, request: Request, next: Next) -> Response {
     Span::current().record("http.route", path.as_str());
     next.run(request).await
 }

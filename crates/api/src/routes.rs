@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use http::Uri;
 use offprint_wire::error_code::ErrorCode;
@@ -25,10 +24,7 @@ use crate::state::{ApiState, Context, Ctx};
 /// merged into another.
 pub fn router(state: ApiState) -> Router {
     let ctx = Context::new(state);
-    let inner = table()
-        .into_iter()
-        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
-        .route_layer(from_fn(front::note_route))
+    let inner = front::router_of(table())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_route)
         .with_state(ctx.clone());

@@ -32,10 +32,7 @@ const COMPARED_BYTES_MAX: usize = 36 * 1024 * 1024;
 
 /// Everything below `/api`, and the description of it.
 pub(crate) fn router(ctx: &Ctx) -> Router {
-    let inner = table()
-        .into_iter()
-        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
-        .route_layer(from_fn(front::note_route))
+    let inner = front::router_of(table())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_route)
         .layer(from_fn_with_state(ctx.clone(), once))

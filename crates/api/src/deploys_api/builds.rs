@@ -1,14 +1,13 @@
-//! `/api/builds`: make content of a version, watch it, stop it.
+//! `/api/builds`: make content of a version.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use super::body::JsonBody;
-use super::caller::{Caller, PathId};
-use super::deploys::reason;
+use super::caller::Caller;
 use super::problem::Result;
-use super::shown::{Answer, shown, success};
+use super::shown::{Answer, shown};
 use crate::state::Ctx;
 
 /// `POST /api/builds`.
@@ -18,17 +17,4 @@ pub(super) async fn create(State(ctx): State<Ctx>, caller: Caller, body: JsonBod
     let made = ctx.store.create_version_build(&caller.0, &version).await?;
     ctx.wake.pipeline();
     Ok(Answer(StatusCode::CREATED, shown(&ctx, &made)).into_response())
-}
-
-/// `POST /api/builds/{id}/cancel`.
-pub(super) async fn cancel(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    PathId(id): PathId,
-    body: JsonBody,
-) -> Result<Response> {
-    let reason = reason(&body)?;
-    ctx.store.cancel_build(&caller.0, &id, reason.as_deref()).await?;
-    ctx.wake_builders();
-    Ok(success().into_response())
 }

@@ -32,22 +32,21 @@ pub(super) async fn create(State(ctx): State<Ctx>, caller: Caller, body: JsonBod
     Ok(Answer(StatusCode::CREATED, shown(&ctx, &made)).into_response())
 }
 
-/// `POST /api/deploys/{id}/cancel`.
+/// `POST …/{id}/cancel` of a build or a deploy.
 pub(super) async fn cancel(
+    entity: Entity,
     State(ctx): State<Ctx>,
     caller: Caller,
     PathId(id): PathId,
     body: JsonBody,
 ) -> Result<Response> {
-    let reason = reason(&body)?;
-    ctx.store.cancel_deploy(&caller.0, &id, reason.as_deref()).await?;
+    let reason = body.object(&["reason"])?.optional("reason", |node| line(node, REASON_CHARS_MAX))?;
+    match entity {
+        Entity::Build => ctx.store.cancel_build(&caller.0, &id, reason.as_deref()).await?,
+        _ => ctx.store.cancel_deploy(&caller.0, &id, reason.as_deref()).await?,
+    }
     ctx.wake_builders();
     Ok(success().into_response())
-}
-
-/// Why something is cancelled.
-pub(super) fn reason(body: &JsonBody) -> Result<Option<String>> {
-    Ok(body.object(&["reason"])?.optional("reason", |node| line(node, REASON_CHARS_MAX))?)
 }
 
 /// `GET /api/deploys/{id}/stream`.

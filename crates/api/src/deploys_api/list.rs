@@ -223,7 +223,7 @@ fn ids(text: &str) -> Result<Vec<Value>> {
     let ids: Vec<Value> = text
         .split(',')
         .map(str::trim)
-        .filter(|id| !id.is_empty())
+        .filter(|id| !id.is_empty() && !id.contains('\0'))
         .map(|id| Value::Text(id.to_owned()))
         .collect();
     if ids.len() > VALUES_MAX {

@@ -16,6 +16,11 @@ fn shown(entity: Entity) -> MethodRouter<Ctx> {
     get(move |state, caller, id| list::show(entity, state, caller, id))
 }
 
+/// Stopping one that runs.
+fn cancelled(entity: Entity) -> MethodRouter<Ctx> {
+    post(move |state, caller, id, body| deploys::cancel(entity, state, caller, id, body))
+}
+
 /// Paths below `/api`. `openapi` describes them, and a test compares the two.
 pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
     vec![
@@ -36,10 +41,10 @@ pub(crate) fn table() -> Vec<(&'static str, MethodRouter<Ctx>)> {
         ),
         ("/builds", listed(Entity::Build).post(builds::create)),
         ("/builds/{id}", shown(Entity::Build)),
-        ("/builds/{id}/cancel", post(builds::cancel)),
+        ("/builds/{id}/cancel", cancelled(Entity::Build)),
         ("/deploys", listed(Entity::Deploy).post(deploys::create)),
         ("/deploys/{id}", shown(Entity::Deploy)),
-        ("/deploys/{id}/cancel", post(deploys::cancel)),
+        ("/deploys/{id}/cancel", cancelled(Entity::Deploy)),
         ("/deploys/{id}/stream", get(deploys::stream)),
         ("/events", listed(Entity::Event)),
         ("/events/{id}", shown(Entity::Event)),

@@ -19,6 +19,11 @@ pub(super) fn patterned(pattern: &str) -> Value {
     json!({ "type": "string", "pattern": pattern })
 }
 
+/// Bytes in the one canonical text of the standard alphabet.
+pub(super) fn base64() -> Value {
+    patterned("^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$")
+}
+
 /// A text of 1 to so many characters, of which one can be seen and none controls.
 pub(super) fn line(chars_max: usize) -> Value {
     const PATTERN: &str =
@@ -49,6 +54,20 @@ pub(super) fn list(items: &Value) -> Value {
 /// This, or `null`.
 pub(super) fn or_null(schema: &Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
+/// Each event of a stream of server-sent events.
+pub(super) fn event_of_stream() -> Value {
+    json!({
+        "type": "object",
+        "description": "An event: the stream is a sequence of such.",
+        "properties": {
+            "id": { "type": "string" },
+            "event": { "type": "string" },
+            "data": { "type": "string", "contentMediaType": "application/json" },
+            "retry": { "type": "integer" },
+        },
+    })
 }
 
 /// An object that has at least these members; others are passed over.

@@ -183,7 +183,8 @@ impl Store {
         entity: Entity,
         id: &str,
     ) -> Result<Option<Listing>> {
-        let Some(filter) = by_id(entity, id) else { return Ok(None) };
+        // No id has a NUL, and not every database takes one in a text.
+        let Some(filter) = by_id(entity, id).filter(|_| !id.contains('\0')) else { return Ok(None) };
         let lister = Lister { reach, entity, filter: &filter };
         let order = Order::new(entity, Vec::new());
         let found = lister.rows(tx, &order, None, 1).await?.pop();

@@ -10,7 +10,7 @@ use crate::json::{InvalidMember, Node, Read};
 use crate::time::Time;
 
 /// Characters of a text that is compared with.
-const TEXT_CHARS_MAX: usize = 1000;
+pub const TEXT_CHARS_MAX: usize = 1000;
 
 /// Reads a filter on an entity.
 ///

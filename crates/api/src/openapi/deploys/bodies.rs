@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::schema::{closed, flag, line, list, members, or_null, patterned, text, words};
+use super::super::schema::{base64, closed, flag, line, list, members, or_null, patterned, text, words};
 
 /// An address of HTTP: a host name or an IPv4 address, and whatever follows it.
 const WEB_ADDRESS: &str = concat!(
@@ -11,13 +11,12 @@ const WEB_ADDRESS: &str = concat!(
 );
 const HANDLE: &str = "^[a-z0-9]([a-z0-9-]{0,56}[a-z0-9])?$";
 const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]{0,254}$";
-const WITHOUT_NUL: &str = r"^[^\u0000]*$";
+pub(super) const WITHOUT_NUL: &str = r"^[^\u0000]*$";
 /// Segments are not empty, `.` or `..`.
 const FILE_PATH: &str = concat!(
     r"^/?([^/\\\u0000.]|\.[^/\\\u0000.]|\.\.[^/\\\u0000])[^/\\\u0000]*",
     r"(/([^/\\\u0000.]|\.[^/\\\u0000.]|\.\.[^/\\\u0000])[^/\\\u0000]*)*$",
 );
-const BASE64: &str = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
 
 /// All by name.
 pub(super) fn sent() -> Map<String, Value> {
@@ -89,13 +88,18 @@ fn new_app() -> Value {
     closed(&["name"], json!(new))
 }
 
+/// The path of a file in a version.
+pub(super) fn file_path() -> Value {
+    patterned(FILE_PATH)
+}
+
 fn file_change() -> Value {
-    let path = patterned(FILE_PATH);
+    let path = file_path();
     let nothing = json!({ "type": "null" });
     json!({ "oneOf": [
         closed(&["path", "content"], json!({ "path": path, "content": text(), "contentBase64": nothing })),
         closed(&["path", "contentBase64"], json!({
-            "path": path, "contentBase64": patterned(BASE64), "content": nothing,
+            "path": path, "contentBase64": base64(), "content": nothing,
         })),
     ] })
 }

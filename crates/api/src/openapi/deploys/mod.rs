@@ -8,7 +8,7 @@ use offprint_model::listing::Entity;
 use serde_json::{Value, json};
 
 use super::operation::{Operation, Security};
-use super::schema::{reference, text};
+use super::schema::{event_of_stream, reference, text};
 
 pub(super) use schemas::all as schemas;
 
@@ -49,16 +49,29 @@ fn change(words: Words, answer: &str, body: &str) -> Operation {
     operation(words, reference(answer)).takes(reference(body))
 }
 
+/// A change of some members, which may be none.
+fn patch(words: Words, answer: &str, body: &str) -> Operation {
+    operation(words, reference(answer)).may_take(reference(body))
+}
+
 fn cancel(words: Words) -> Operation {
     operation(words, reference("Success")).may_take(reference("Cancel"))
 }
 
 fn stream(words: Words) -> Operation {
-    bare(words).answers_as("text/event-stream", text())
+    bare(words).answers_as("text/event-stream", event_of_stream())
 }
 
-fn path_parameter(required: bool) -> Value {
-    json!({ "name": "path", "in": "query", "required": required, "schema": text() })
+/// The id of an event of a stream, with which a client goes on behind it.
+fn last_event() -> Value {
+    json!({
+        "name": "Last-Event-ID", "in": "header", "required": false, "schema": text(),
+        "description": "The id of the last event of the stream that was seen.",
+    })
+}
+
+fn path_parameter(required: bool, schema: Value) -> Value {
+    json!({ "name": "path", "in": "query", "required": required, "schema": schema })
 }
 
 /// All operations.
@@ -79,11 +92,12 @@ fn apps() -> Vec<Operation> {
             "/workspaces/{id}/stream",
             "followWorkspace",
             "What happens, as server-sent events.",
-        )),
+        ))
+        .parameter(last_event()),
         listed(Entity::App, "/apps", "listApps"),
         create((Method::POST, "/apps", "createApp", "Make an app."), "App", "NewApp"),
         operation((Method::GET, "/apps/{id}", "getApp", "An app, also a deleted one."), reference("App")),
-        change((Method::PATCH, "/apps/{id}", "updateApp", "Change an app."), "App", "AppChange"),
+        patch((Method::PATCH, "/apps/{id}", "updateApp", "Change an app."), "App", "AppChange"),
         operation(
             (Method::DELETE, "/apps/{id}", "deleteApp", "Delete an app so that it can be restored."),
             reference("Success"),
@@ -115,7 +129,7 @@ fn apps() -> Vec<Operation> {
             (Method::GET, files, "readAppVersionFiles", "A file, or what is in a directory."),
             json!({ "oneOf": [reference("FileContent"), reference("FileList")] }),
         )
-        .parameter(path_parameter(false)),
+        .parameter(path_parameter(false, text())),
         create(
             (Method::POST, files, "createAppVersionFile", "Write a file that is not there."),
             "File",
@@ -127,7 +141,7 @@ fn apps() -> Vec<Operation> {
             "FileChange",
         ),
         operation((Method::DELETE, files, "deleteAppVersionFile", "Remove a file."), reference("Success"))
-            .parameter(path_parameter(true)),
+            .parameter(path_parameter(true, bodies::file_path())),
     ]
 }
 
@@ -184,7 +198,7 @@ fn others() -> Vec<Operation> {
             (Method::GET, "/webhook-subscriptions/{id}", "getWebhookSubscription", "A subscription."),
             reference("WebhookSubscription"),
         ),
-        change(
+        patch(
             (
                 Method::PATCH,
                 "/webhook-subscriptions/{id}",

@@ -1,15 +1,19 @@
 //! Schemas of entities, their lists and filters, from their descriptions; and of what is answered beside them.
 
 use offprint_model::listing::{
-    DEPTH_MAX, Direction, Entity, Field, KEYS_MAX, Kind, NODES_MAX, Relation, VALUES_MAX,
+    DEPTH_MAX, Direction, Entity, Field, KEYS_MAX, Kind, NODES_MAX, PATTERN_CHARS_MAX, Relation, VALUES_MAX,
 };
 use offprint_store::PAGE_ROWS_MAX;
+use offprint_wire::deploys::filter::TEXT_CHARS_MAX;
 use offprint_wire::deploys::problem::ProblemCode;
 use serde_json::{Map, Value, json};
 
 use super::super::schema::{members, reference, text, whole};
-use super::bodies::sent;
+use super::bodies::{WITHOUT_NUL, sent};
 use crate::deploys_api::list::{INCLUDE_DELETED, Is, shorthands};
+
+/// A backslash takes the next character as it is, so there must be one.
+const LIKE: &str = r"^([^\\\u0000]|\\[^\u0000])*$";
 
 /// All schemas by name.
 pub(in crate::openapi) fn all() -> Map<String, Value> {
@@ -91,6 +95,16 @@ fn value_of(kind: Kind) -> Value {
     }
 }
 
+/// What a field may be compared with.
+fn compared_with(kind: Kind) -> Value {
+    match kind {
+        Kind::Id | Kind::Text => {
+            json!({ "type": "string", "pattern": WITHOUT_NUL, "maxLength": TEXT_CHARS_MAX })
+        }
+        kind => value_of(kind),
+    }
+}
+
 fn filter(entity: Entity) -> Value {
     let own = reference(&format!("{}Filter", entity.name()));
     let mut properties = Map::new();
@@ -119,13 +133,15 @@ fn tests_of(field: &Field) -> Value {
 }
 
 fn tests(kind: Kind) -> Value {
-    let value = value_of(kind);
+    let value = compared_with(kind);
     let mut properties = Map::new();
     for operator in kind.operators() {
         let operand = match *operator {
             "in" | "notIn" => json!({ "type": "array", "items": value, "maxItems": VALUES_MAX }),
             "isNull" | "isNotNull" => json!({ "type": "boolean" }),
-            "like" | "ilike" | "notLike" | "notIlike" => json!({ "type": "string", "maxLength": 200 }),
+            "like" | "ilike" | "notLike" | "notIlike" => {
+                json!({ "type": "string", "pattern": LIKE, "maxLength": PATTERN_CHARS_MAX })
+            }
             _ => value.clone(),
         };
         properties.insert((*operator).to_owned(), operand);
@@ -218,7 +234,7 @@ pub(super) fn list_parameters(entity: Entity) -> Vec<Value> {
             Is::After => "is after this",
             Is::Before => "is before this",
         };
-        parameters.push(query(shorthand.name, value_of(field.kind), format!("{} {how}.", field.name)));
+        parameters.push(query(shorthand.name, compared_with(field.kind), format!("{} {how}.", field.name)));
     }
     if entity == Entity::App {
         let words: Vec<&str> = INCLUDE_DELETED.iter().map(|(word, _)| *word).collect();

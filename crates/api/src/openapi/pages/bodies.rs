@@ -6,7 +6,7 @@ use offprint_wire::token::{PAGES_READ, PAGES_WRITE};
 use serde_json::{Map, Value, json};
 
 use super::super::schema::{
-    flag, list, members, object, or_null, patterned, reference, text, whole_number, words,
+    base64, flag, list, members, object, or_null, patterned, reference, text, whole_number, words,
 };
 
 const PROJECT_NAME: &str = "^[a-z0-9]([a-z0-9-]{0,56}[a-z0-9])?$";
@@ -100,7 +100,7 @@ fn environment() -> Value {
     let named = |schema: &Value| {
         json!({
             "type": "object",
-            "propertyNames": { "minLength": 1, "maxLength": 60 },
+            "propertyNames": { "minLength": 1, "description": "255 bytes at the most." },
             "additionalProperties": or_null(schema),
         })
     };
@@ -123,6 +123,20 @@ fn environment() -> Value {
         properties.push((kind.as_str(), named(&settings(&fields))));
     }
     settings(&properties)
+}
+
+/// An object with a `value` that is a text, or where `base64` says so, bytes.
+fn encoded_or_not(required: &[&str], properties: &Value) -> Value {
+    let with = |encoded: bool, value: Value| {
+        let mut schema = object(required, properties.clone());
+        schema["properties"]["value"] = value;
+        schema["properties"]["base64"] = json!({ "const": encoded });
+        if encoded && !required.contains(&"base64") {
+            schema["required"] = required.iter().chain(&["base64"]).copied().collect();
+        }
+        schema
+    };
+    json!({ "anyOf": [with(false, text()), with(true, base64())] })
 }
 
 fn deployments() -> Map<String, Value> {
@@ -159,11 +173,9 @@ fn deployments() -> Map<String, Value> {
         "TailFilters": { "type": "array", "items": filter },
         "TailRequest": settings(&[("filters", reference("TailFilters"))]),
         "AssetKeys": object(&["hashes"], json!({ "hashes": list(&key) })),
-        "AssetUploads": { "type": "array", "items": object(&["key", "value", "metadata", "base64"], json!({
+        "AssetUploads": { "type": "array", "items": encoded_or_not(&["key", "value", "metadata", "base64"], &json!({
             "key": key,
-            "value": text(),
             "metadata": object(&["contentType"], json!({ "contentType": text() })),
-            "base64": described(flag(), "Whether `value` is base64, and not the text itself."),
         })) },
     }))
 }
@@ -215,7 +227,7 @@ fn sources() -> Map<String, Value> {
         "SourceChange": settings(&[
             ("webhook_secret", json!({ "type": "string", "pattern": VISIBLE, "minLength": 16, "maxLength": 1024 })),
             ("token", json!({ "type": "string", "pattern": VISIBLE, "maxLength": 4096 })),
-            ("ssh_key", described(patterned("^-----BEGIN [A-Z ]+ PRIVATE KEY-----\\n"), "64 KiB at the most.")),
+            ("ssh_key", described(patterned("^-----BEGIN [A-Z ]+ PRIVATE KEY-----\\n[ -~\\n]*$"), "64 KiB at the most.")),
             ("known_hosts", described(patterned("^[!-~]([ -~]*[!-~])?$"), "64 KiB at the most.")),
         ]),
         "NewDeployHook": object(&["name", "branch"], json!({
@@ -244,12 +256,10 @@ fn resources() -> Map<String, Value> {
     members(json!({
         "KvTitle": object(&["title"], json!({ "title": described(patterned(PLAIN), "1 to 512 bytes.") })),
         "KvForm": object(&["value"], json!({ "value": text(), "metadata": described(text(), "JSON.") })),
-        "KvPairs": { "type": "array", "minItems": 1, "maxItems": 10_000, "items": object(&["key", "value"], json!({
+        "KvPairs": { "type": "array", "minItems": 1, "maxItems": 10_000, "items": encoded_or_not(&["key", "value"], &json!({
             "key": key(),
-            "value": text(),
             "metadata": { "description": "Any JSON, 1024 bytes at the most." },
             "expiration_ttl": seconds,
-            "base64": flag(),
         })) },
         "KvKeys": { "type": "array", "minItems": 1, "maxItems": 10_000, "items": { "anyOf": [
             key(),

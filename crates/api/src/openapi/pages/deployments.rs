@@ -6,7 +6,7 @@ use offprint_wire::tail::{Tail, TailEvent};
 use serde_json::json;
 
 use super::super::operation::Operation;
-use super::super::schema::{Shapes, list, reference, text, words};
+use super::super::schema::{Shapes, event_of_stream, list, reference, text, words};
 use super::{PROJECT, Section};
 
 pub(super) fn operations(shapes: &mut Shapes) -> Vec<Operation> {
@@ -75,7 +75,7 @@ fn logs(section: &Section, one: &str, shapes: &mut Shapes) -> Vec<Operation> {
                 "Begin after the line with this number.",
             )
             .parameter(last_line)
-            .answers_as("text/event-stream", text())
+            .answers_as("text/event-stream", event_of_stream())
             .extension(),
         section
             .post(&format!("{one}/tails"), "startTail", "Ask for the live log of a deployment's Functions.")

@@ -23,7 +23,7 @@ pub(super) fn operations(shapes: &mut Shapes) -> Vec<Operation> {
         section.get(PROJECT, "getProject", "A project.").yields(&project),
         section
             .patch(PROJECT, "updateProject", "Change a project: a JSON merge patch.")
-            .takes(reference("ProjectChange"))
+            .may_take(reference("ProjectChange"))
             .yields(&project),
         section.delete(PROJECT, "deleteProject", "Delete a project with its deployments.").done(),
         section

@@ -48,7 +48,7 @@ fn of_projects(section: &Section, shapes: &mut Shapes) -> Vec<Operation> {
         section.get(&source, "getSource", "How a project and its forge reach one another.").yields(&access),
         section
             .patch(&source, "updateSource", "Set or remove the credentials of a repository.")
-            .takes(reference("SourceChange"))
+            .may_take(reference("SourceChange"))
             .yields(&access),
         section
             .post(

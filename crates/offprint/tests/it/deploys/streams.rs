@@ -9,8 +9,19 @@ use crate::support::{TOKEN, TestServer, id};
 
 /// The events of a stream until one of this kind: their kinds and data.
 async fn until(server: &TestServer, path: &str, last: impl Fn(&str, &Value) -> bool) -> Vec<(String, Value)> {
+    behind(server, path, "", last).await
+}
+
+/// The same of a client that names the last event it has seen.
+async fn behind(
+    server: &TestServer,
+    path: &str,
+    seen: &str,
+    last: impl Fn(&str, &Value) -> bool,
+) -> Vec<(String, Value)> {
     let url = format!("{}/api{path}", server.origin());
-    let response = reqwest::Client::new().get(url).bearer_auth(TOKEN).send().await.unwrap();
+    let request = reqwest::Client::new().get(url).bearer_auth(TOKEN).header("last-event-id", seen);
+    let response = request.send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let (mut text, mut seen) = (String::new(), Vec::new());
     let mut pieces = response.bytes_stream();
@@ -71,4 +82,23 @@ async fn a_workspace_tells_what_happens_in_it() {
         }
         () = making => panic!("nothing was told"),
     }
+}
+
+#[tokio::test]
+async fn a_workspace_goes_on_behind_the_event_that_was_seen_last() {
+    let server = TestServer::start().await;
+    let api = server.deploys().await;
+    let workspace = id(&api.get("/workspaces").await.ok()["data"][0]);
+    let make = async |name: &str| id(&api.post("/apps", json!({ "name": name })).await.made());
+    make("One").await;
+    let seen = api.get(&format!("/events?workspace_id={workspace}&limit=1")).await.ok();
+    let cursor = seen["pageInfo"]["endCursor"].as_str().unwrap();
+    let (two, three) = (make("Two").await, make("Three").await);
+    let path = format!("/workspaces/{workspace}/stream");
+    let told = behind(&server, &path, cursor, |_, event| event["subjectId"] == json!(three)).await;
+    let apps: Vec<&Value> = told.iter().map(|(_, event)| &event["subjectId"]).collect();
+    assert_eq!(apps, [&json!(two), &json!(three)]);
+    let strange = [("last-event-id", "nonsense")];
+    let refused = api.call(reqwest::Method::GET, &path, None, &strange).await;
+    assert_eq!(refused.refused(400), "Last-Event-ID");
 }
