@@ -15,6 +15,7 @@ mod builds;
 mod cli;
 mod compatibility;
 mod deploys;
+mod described;
 mod functions;
 mod http2;
 mod identity;

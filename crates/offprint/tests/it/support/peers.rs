@@ -71,6 +71,11 @@ impl Peers {
     pub(crate) fn python(&self) -> PathBuf {
         self.0.join("python/bin/python")
     }
+
+    /// The Python that has schemathesis.
+    pub(crate) fn schemathesis(&self) -> PathBuf {
+        self.0.join("schemathesis/bin/python")
+    }
 }
 
 fn installed() -> Option<PathBuf> {
