@@ -24,12 +24,13 @@ pub use total::{COUNTED_MAX, Total};
 
 use offprint_model::listing::{Entity, Filter, Order, Record, Value};
 
-use crate::db::Tx;
+use crate::db::{Engine, Rows, Tx};
 use crate::error::Result;
 use crate::open::Store;
+use crate::sql::{self, Sql};
 use columns::table;
 use compile::Compiler;
-use cursor::Key;
+use cursor::{Key, Print};
 use keyset::Part;
 pub(crate) use query::Query;
 use rows::record_of;
@@ -103,13 +104,8 @@ impl Store {
     /// `BadCursor` when the cursor is not one, or of another list.
     pub async fn list(&self, reach: &Reach, entity: Entity, asked: &ListQuery) -> Result<ListPage> {
         let print = cursor::print(entity, &asked.filter, &asked.order);
-        let keys = self.keys();
-        let (from, backward) = match &asked.place {
-            Place::First => (None, false),
-            Place::After(text) => (Some(cursor::read(keys, print, &asked.order, text)?), false),
-            Place::Before(text) => (Some(cursor::read(keys, print, &asked.order, text)?), true),
-        };
-        let order = if backward { asked.order.reversed() } else { asked.order.clone() };
+        let (from, order) = self.beginning(print, asked)?;
+        let backward = matches!(asked.place, Place::Before(_));
         let tx = self.db().read().await?;
         let limit = asked.limit.clamp(1, PAGE_ROWS_MAX) as usize;
         let lister = Lister { reach, entity, filter: &asked.filter };
@@ -129,7 +125,7 @@ impl Store {
         let total = total::total(&tx, reach, entity, &asked.filter).await?;
         let mut items = Vec::with_capacity(found.len());
         for row in found {
-            let cursor = cursor::write(keys, print, &row.key)?;
+            let cursor = cursor::write(self.keys(), print, &row.key)?;
             items.push(Listing { record: row.record, cursor, site: row.site });
         }
         for item in &mut items {
@@ -138,7 +134,18 @@ impl Store {
         Ok(ListPage { items, total, has_next, has_previous })
     }
 
-    /// How the database goes about a page: a line for each step, for whoever wants to know why a list is slow.
+    /// The row after which a page is looked for, and the order in which it is.
+    fn beginning(&self, print: Print, asked: &ListQuery) -> Result<(Option<Vec<Key>>, Order)> {
+        let key = |text: &str| cursor::read(self.keys(), print, &asked.order, text).map(Some);
+        Ok(match &asked.place {
+            Place::First => (None, asked.order.clone()),
+            Place::After(text) => (key(text)?, asked.order.clone()),
+            Place::Before(text) => (key(text)?, asked.order.reversed()),
+        })
+    }
+
+    /// How the database goes about a page: a line for each step, in its own words, for whoever wants to know why a list
+    /// is slow.
     ///
     /// # Errors
     /// As [`Store::list`].
@@ -149,21 +156,19 @@ impl Store {
         asked: &ListQuery,
     ) -> Result<Vec<String>> {
         let print = cursor::print(entity, &asked.filter, &asked.order);
-        let (from, order) = match &asked.place {
-            Place::First => (None, asked.order.clone()),
-            Place::After(text) => {
-                (Some(cursor::read(self.keys(), print, &asked.order, text)?), asked.order.clone())
-            }
-            Place::Before(text) => {
-                (Some(cursor::read(self.keys(), print, &asked.order, text)?), asked.order.reversed())
-            }
-        };
+        let (from, order) = self.beginning(print, asked)?;
         let lister = Lister { reach, entity, filter: &asked.filter };
+        let engine = self.db().engine();
+        // The column with the words.
+        let step = match engine {
+            Engine::Sqlite => 3,
+            Engine::Postgres => 0,
+        };
         let mut plan = Vec::new();
         for part in keyset::parts(&order, from.as_deref()) {
-            let query = lister.page("EXPLAIN QUERY PLAN SELECT ", &order, &part, asked.limit as usize);
+            let query = lister.page(engine, sql::EXPLAIN, &order, &part, asked.limit as usize);
             for row in self.db().read().await?.all_of(query).await? {
-                plan.push(row.get("detail")?);
+                plan.push(row.at(step)?);
             }
         }
         Ok(plan)
@@ -227,7 +232,7 @@ impl Lister<'_> {
             if left == 0 {
                 break;
             }
-            let query = self.page("SELECT ", order, &part, left);
+            let query = self.page(tx.engine(), "SELECT ", order, &part, left);
             for row in tx.all_of(query).await? {
                 found.push(record_of(self.entity, order, &row)?);
             }
@@ -238,9 +243,14 @@ impl Lister<'_> {
     /// Whether there is a row before this key in this order; with `or_at`, or at it.
     async fn any_before(&self, tx: &Tx, order: &Order, key: &[Key], or_at: bool) -> Result<bool> {
         for part in keyset::parts(&order.reversed(), Some(key)) {
-            let mut query = Query::new("SELECT 1");
+            let mut query = Query::new(tx.engine(), "SELECT 1");
             self.push_from_where(&mut query);
             part.restrict(&mut query, self.entity, or_at);
+            if tx.engine() == Engine::Postgres {
+                // Where many rows are expected, it would look for one from the end where none is.
+                query.push(" ORDER BY ");
+                part.order_by(&mut query, self.entity);
+            }
             query.push(" LIMIT 1");
             if !tx.all_of(query).await?.is_empty() {
                 return Ok(true);
@@ -250,8 +260,16 @@ impl Lister<'_> {
     }
 
     /// The statement that asks for a part of a page.
-    fn page(&self, head: &'static str, order: &Order, part: &Part<'_>, limit: usize) -> Query {
-        let mut query = Query::new(head);
+    fn page(
+        &self,
+        engine: Engine,
+        head: impl Into<Sql>,
+        order: &Order,
+        part: &Part<'_>,
+        limit: usize,
+    ) -> Query {
+        let mut query = Query::new(engine, "");
+        query.push(head);
         rows::select(&mut query, self.entity, order);
         self.push_from_where(&mut query);
         part.restrict(&mut query, self.entity, false);
