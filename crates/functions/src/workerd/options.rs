@@ -38,6 +38,8 @@ pub struct WorkerdOptions {
     pub limits: FunctionLimits,
     /// What deployments are told of their addresses.
     pub url_of: UrlOf,
+    /// For the log of each deployment with Functions: what is amiss with how this server runs them.
+    pub warning: Option<String>,
 }
 
 /// How much Functions may use, and for how long they stay.

@@ -195,6 +195,7 @@ impl Inner {
             Ok(flight) => {
                 let mut warnings = flight.plan.warnings.clone();
                 warnings.extend(self.program.compatibility_date(&flight.plan).warning);
+                warnings.extend(self.warning.clone());
                 Ok(warnings)
             }
             Err(NotRunning::Refused(lines)) => Err(CheckFailure::Refused(lines)),

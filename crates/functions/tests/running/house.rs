@@ -88,6 +88,7 @@ impl House {
             allow: Default::default(),
             limits: FunctionLimits::default(),
             url_of: std::sync::Arc::new(|project, id| format!("https://{}.{project}.example", id.short())),
+            warning: None,
         };
         change(&mut options);
         let runtime = Workerd::start(options).await.unwrap();
