@@ -33,10 +33,18 @@ def pinned(core):
 
 
 def process_tree(pid):
-    """A process and its descendants."""
+    """A process and its descendants. What ends meanwhile may be among them."""
     pids = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return pids
+    for thread in threads:
+        try:
+            children = Path(f"/proc/{pid}/task/{thread}/children").read_text()
+        except OSError:
+            continue
+        for child in children.split():
             pids += process_tree(int(child))
     return pids
 

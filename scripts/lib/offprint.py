@@ -118,11 +118,11 @@ class Client:
             self.call("POST", "/pages/assets/upload", entries, token=jwt)
         self.call("POST", "/pages/assets/upsert-hashes", {"hashes": keys}, token=jwt)
 
-    def deploy(self, project, files, branch="main"):
-        """Creates a deployment of uploaded files."""
+    def deploy(self, project, files, branch="main", others=None):
+        """Creates a deployment of uploaded files; `others` are further parts of the form, such as `_worker.js`."""
         manifest = json.dumps({path: key for path, (key, _, _) in files.items()})
         boundary = uuid.uuid4().hex
-        parts = {"manifest": manifest, "branch": branch}
+        parts = {"manifest": manifest, "branch": branch, **(others or {})}
         body = "".join(
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
             for name, value in parts.items()

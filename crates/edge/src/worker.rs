@@ -53,7 +53,8 @@ impl Edge {
             drop_claims(request.headers_mut());
         }
         let address = self.client_address(request.headers_mut(), remote);
-        let visitor = Visitor { address: Some(address), scheme, tls };
+        let is_vouched_for = self.0.trust_proxy;
+        let visitor = Visitor { address: Some(address), scheme, tls, is_vouched_for };
         let declined = match self.0.functions.answer(key.clone(), visitor, request).await {
             Ok(answer) => return of_worker(answer),
             Err(declined) => *declined,

@@ -73,6 +73,8 @@ pub struct Visitor {
     pub scheme: Scheme,
     /// The TLS session, when this server has ended it.
     pub tls: Option<TlsSession>,
+    /// Whether a trusted proxy has sent the request, and what it says of the visitor in headers is to be believed.
+    pub is_vouched_for: bool,
 }
 
 /// What a handshake agreed on.

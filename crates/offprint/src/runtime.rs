@@ -1,12 +1,15 @@
-//! `offprint runtime`: the programs that run and compile Functions.
+//! `offprint runtime`: the programs that run and compile Functions, and the walls around them.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Context;
 use offprint_functions::tools::{Absent, Found, Origin, Places, Wrangler, install};
+use offprint_sandbox::{AllowList, Sandbox};
 
 use crate::cli::output;
 use crate::config::{self, ServeConfig, StoreFlags};
+use crate::server::functions::sandbox_options;
 
 /// What to do with them.
 #[derive(clap::Subcommand)]
@@ -16,7 +19,8 @@ pub(crate) enum RuntimeCommand {
         #[command(flatten)]
         store: StoreFlags,
     },
-    /// Say which workerd and wrangler the server takes; fails where one of them is absent
+    /// Say which workerd and wrangler the server takes, and whether there are walls around Functions; fails where one of
+    /// the former is absent
     Status {
         /// Print JSON
         #[arg(long)]
@@ -35,10 +39,15 @@ pub(crate) async fn run(command: RuntimeCommand) -> anyhow::Result<()> {
         RuntimeCommand::Install { store } => (store, None),
         RuntimeCommand::Status { json, store } => (store, Some(json)),
     };
-    let places = config::tools(&ServeConfig::check(store.of_server().with_file()?)?);
+    let config = ServeConfig::check(store.of_server().with_file()?)?;
+    let places = config::tools(&config);
+    let walls = match what {
+        Some(_) => walls(&config.data).await,
+        None => Ok(String::new()),
+    };
     let work = move || match what {
         None => install_into(&places),
-        Some(json) => status(&places, json),
+        Some(json) => status(&places, walls, json),
     };
     tokio::task::spawn_blocking(work).await.context("the command broke off")?
 }
@@ -61,14 +70,44 @@ fn install_into(places: &Places) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn status(places: &Places, json: bool) -> anyhow::Result<()> {
+/// The version of bubblewrap, or why it makes no walls here: tried out as a server does, beside one that may run.
+async fn walls(data: &Path) -> Result<String, String> {
+    let scratch = data.join("functions").join(format!("status-{}", std::process::id()));
+    let tried = Sandbox::with_walls(sandbox_options(&scratch, AllowList::default())).await;
+    // What is left there is empty directories.
+    let _ = offprint_sandbox::remove_tree(&scratch);
+    tried.map_err(|error| error.to_string())?;
+    let program = Sandbox::walls_program().ok_or("it is not there any more")?;
+    let said = Command::new(program).arg("--version").output().map_err(|error| error.to_string())?;
+    Ok(String::from_utf8_lossy(&said.stdout).trim().trim_start_matches("bubblewrap ").to_owned())
+}
+
+fn status(places: &Places, walls: Result<String, String>, json: bool) -> anyhow::Result<()> {
     let workerd = places.workerd();
     let wrangler = places.wrangler();
-    let rows = [row("workerd", &workerd, PathBuf::clone), row("wrangler", &wrangler, Wrangler::script)];
+    let rows = [
+        row("workerd", &workerd, PathBuf::clone),
+        row("wrangler", &wrangler, Wrangler::script),
+        row_of_walls(&walls),
+    ];
     output::table(&["program", "version", "origin", "path"], &rows, json)?;
+    if let Err(why) = walls {
+        output::note(format_args!("WARNING: Functions would run without walls around workerd: {why}"));
+    }
     workerd?;
     wrangler?;
     Ok(())
+}
+
+fn row_of_walls(walls: &Result<String, String>) -> [String; 4] {
+    let path = Sandbox::walls_program().map(|path| path.display().to_string());
+    let state = match (walls, &path) {
+        (Ok(_), _) => "works",
+        (Err(_), Some(_)) => "does not work",
+        (Err(_), None) => "absent",
+    };
+    let version = walls.clone().unwrap_or_default();
+    ["bubblewrap".into(), version, state.into(), path.unwrap_or_default()]
 }
 
 fn row<T>(name: &str, found: &Result<Found<T>, Absent>, path: impl Fn(&T) -> PathBuf) -> [String; 4] {

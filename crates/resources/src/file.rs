@@ -55,6 +55,17 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Makes a directory for the temporary files of connections that sort and gather in files: SQLite's own choice is the
+/// system's, which may be in memory, or too small, and is others' as well. It is SQLite's setting for the whole
+/// process, and the last call counts; a directory that is gone is passed over for the system's. The files have no
+/// names, so a server that is killed leaves none.
+pub(crate) fn sort_in(directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory).map_err(ResourceError::io(directory))?;
+    let path = directory.canonicalize().map_err(ResourceError::io(directory))?;
+    Connection::open_in_memory()?.pragma_update(None, "temp_store_directory", path.to_string_lossy())?;
+    Ok(())
+}
+
 /// Removes a file and what stands beside it. Those that are not there are passed over.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     let beside = COMPANIONS.iter().map(|suffix| {

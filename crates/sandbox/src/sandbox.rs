@@ -38,7 +38,12 @@ pub(crate) struct Shared {
 impl Sandbox {
     /// Whether bwrap, which makes the walls, is on this machine.
     pub fn is_installed() -> bool {
-        Bubblewrap::find().is_some()
+        Self::walls_program().is_some()
+    }
+
+    /// Where bwrap, which makes the walls, is on this machine.
+    pub fn walls_program() -> Option<PathBuf> {
+        Bubblewrap::find().map(|bubblewrap| bubblewrap.program().to_owned())
     }
 
     /// A sandbox with walls. Runs a command to see that it works. Needs a tokio runtime.

@@ -8,6 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::deployment::Flight;
+use super::lost::Call;
 use super::pool::Connection;
 use crate::body::BoxError;
 
@@ -15,19 +16,31 @@ use crate::body::BoxError;
 pub(super) struct AnswerBody {
     body: Incoming,
     held: Option<(Flight, Connection)>,
+    /// To be told of if its process does not live to its end, with the status that was sent.
+    call: Option<(Call, u16)>,
 }
 
 impl AnswerBody {
-    pub(super) fn new(body: Incoming, flight: Flight, connection: Connection) -> Self {
-        let mut body = Self { body, held: Some((flight, connection)) };
+    pub(super) fn new(body: Incoming, flight: Flight, connection: Connection, call: (Call, u16)) -> Self {
+        let mut body = Self { body, held: Some((flight, connection)), call: Some(call) };
         if body.body.is_end_stream() {
             body.complete();
         }
         body
     }
 
+    /// The rest will not come.
+    fn broke(&mut self) {
+        let (Some((flight, _)), Some((call, status))) = (self.held.take(), self.call.take()) else { return };
+        tokio::spawn(async move {
+            let verdict = Call::broke(&flight.process).await;
+            verdict.inspect(|verdict| call.tell(*verdict, status));
+        });
+    }
+
     /// The connection may be used again.
     fn complete(&mut self) {
+        self.call = None;
         if let Some((_, connection)) = self.held.take() {
             connection.rest();
         }
@@ -54,7 +67,7 @@ impl Body for AnswerBody {
                 }
             }
             None => self.complete(),
-            Some(Err(_)) => self.held = None,
+            Some(Err(_)) => self.broke(),
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)))
     }

@@ -3,6 +3,9 @@
 //! It is cold until a request comes: then one process is started, however many requests wait for it. It is ready until
 //! nobody has asked for a while, somebody else needs the room, or its processes have ended by themselves. One that keeps
 //! crashing is left alone for a while that grows.
+//!
+//! One that has all it can do gets processes that are quiet: most calls go to them, and of what fails only a part is told.
+//! Whoever watches sees everything, from processes that tell.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -17,6 +20,7 @@ use super::process::{Process, Verdict};
 use crate::egress::Allowance;
 use crate::key::DeploymentKey;
 use crate::plan::Plan;
+use crate::tail::Wants;
 
 /// Ends within this time count.
 const CRASHES_WITHIN: Duration = Duration::from_secs(60);
@@ -28,6 +32,9 @@ const BACK_OFF: Duration = Duration::from_secs(5);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 /// For so long after the last one, crashes are remembered.
 const REMEMBERED: Duration = Duration::from_secs(120);
+
+/// Of so many calls of a deployment with quiet processes one is made where it is told of.
+const TOLD_OF: u64 = 16;
 
 /// The deployment.
 pub(super) struct Deployment {
@@ -41,6 +48,8 @@ struct State {
     live: Option<Live>,
     crashes: VecDeque<Instant>,
     last_used: Instant,
+    /// Calls so far.
+    entered: u64,
     /// It has been deleted: nothing is started any more.
     is_gone: bool,
 }
@@ -60,14 +69,14 @@ pub(super) struct Flight {
     deployment: Arc<Deployment>,
     pub(super) process: Arc<Process>,
     pub(super) plan: Arc<Plan>,
-    is_waiting: bool,
     /// The project's room for a request.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Deployment {
     pub(super) fn new(key: DeploymentKey) -> Self {
-        let state = State { live: None, crashes: VecDeque::new(), last_used: Instant::now(), is_gone: false };
+        let last_used = Instant::now();
+        let state = State { live: None, crashes: VecDeque::new(), last_used, entered: 0, is_gone: false };
         Self { key, starting: tokio::sync::Mutex::default(), state: Mutex::new(state) }
     }
 
@@ -75,24 +84,26 @@ impl Deployment {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a request in, if there is a process for it: the one that has the least to do.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Flight> {
+    /// Takes a request in, if there is a process for it: of the right kind, the one that has the least to do.
+    pub(super) fn enter(self: &Arc<Self>, wants: Wants) -> Option<Flight> {
         let mut state = self.state();
         state.last_used = Instant::now();
+        state.entered += 1;
+        let is_watched = wants == Wants::Everything;
+        let is_quiet = !is_watched && !state.entered.is_multiple_of(TOLD_OF);
         let live = state.live.as_ref()?;
         let usable = live.processes.iter().filter(|process| process.verdict().is_none());
-        let process = usable.min_by_key(|process| process.in_flight.load(Ordering::Relaxed))?;
-        Some(self.flight(process, &live.plan))
+        let load = |process: &Arc<Process>| process.in_flight.load(Ordering::Relaxed);
+        let process = usable.min_by_key(|process| (process.is_quiet != is_quiet, load(process)))?;
+        (!is_watched || !process.is_quiet).then(|| self.flight(process, &live.plan))
     }
 
     fn flight(self: &Arc<Self>, process: &Arc<Process>, plan: &Arc<Plan>) -> Flight {
         process.in_flight.fetch_add(1, Ordering::Relaxed);
-        process.waiting.fetch_add(1, Ordering::Relaxed);
         Flight {
             deployment: Arc::clone(self),
             process: Arc::clone(process),
             plan: Arc::clone(plan),
-            is_waiting: true,
             _permit: None,
         }
     }
@@ -149,7 +160,7 @@ impl Deployment {
         self.state().is_gone
     }
 
-    /// Ends one of several processes, unless it has something to do after all.
+    /// Ends one of several processes, unless it has something to do right now.
     pub(super) fn shed(&self, process: &Arc<Process>) {
         let mut state = self.state();
         let Some(live) = state.live.as_mut().filter(|live| live.processes.len() > 1) else { return };
@@ -223,21 +234,10 @@ impl Flight {
         self._permit = Some(permit);
         self
     }
-
-    /// The answer has begun.
-    pub(super) fn begun(&mut self) {
-        self.process.progress.made();
-        if std::mem::take(&mut self.is_waiting) {
-            self.process.waiting.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if self.is_waiting {
-            self.process.waiting.fetch_sub(1, Ordering::Relaxed);
-        }
         let mut state = self.deployment.state();
         state.last_used = Instant::now();
         self.process.in_flight.fetch_sub(1, Ordering::Relaxed);

@@ -13,8 +13,10 @@ use offprint_sandbox::remove_tree;
 
 use super::config::{Config, SOCKETS};
 
-/// The name of the configuration.
-pub(super) const CONFIG: &str = "config.capnp";
+/// The name of the configuration of a process that tells of its calls.
+pub(super) const TELLING: &str = "config.capnp";
+/// The same of one that is quiet.
+pub(super) const QUIET: &str = "quiet.capnp";
 
 /// The directories of all deployments.
 pub(super) struct Directories {
@@ -60,7 +62,8 @@ impl Directories {
         for folder in ["m", "v"] {
             make(&directory.path.join(folder))?;
         }
-        write(&directory.path.join(CONFIG), config.text.as_bytes())?;
+        write(&directory.path.join(TELLING), config.telling.as_bytes())?;
+        write(&directory.path.join(QUIET), config.quiet.as_bytes())?;
         for (path, content) in &config.files {
             write(&directory.path.join(path), content)?;
         }

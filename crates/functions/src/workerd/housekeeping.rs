@@ -11,6 +11,7 @@ use super::deployment::{Deployment, Live};
 use super::options::FunctionLimits;
 use super::process::Verdict;
 use super::watch::Seen;
+use crate::tail::Wants;
 use offprint_model::config::Environment;
 
 /// How often at the most.
@@ -18,8 +19,11 @@ const TURN_MAX: Duration = Duration::from_secs(1);
 /// A process that has been busy for this long gets another beside it.
 const BUSY: Duration = Duration::from_secs(2);
 
-/// One of several that has had nothing to do for this long ends.
-const SPARE: Duration = Duration::from_secs(10);
+/// One of several that has had little to do for this long ends.
+const CALM: Duration = Duration::from_secs(20);
+
+/// So often one is looked at that computes without requests, until it is found to be caught in a loop.
+const LOOKS_AT_REST: u32 = 3;
 
 /// Keeps house until the runtime goes.
 pub(super) async fn keep(inner: Weak<Inner>, stop: CancellationToken, limits: FunctionLimits) {
@@ -32,14 +36,39 @@ pub(super) async fn keep(inner: Weak<Inner>, stop: CancellationToken, limits: Fu
         // Looking at processes reads files.
         let looked = tokio::task::spawn_blocking(move || inner.look()).await;
         if let Ok(busy) = looked {
-            busy.into_iter().for_each(|(inner, deployment, live)| {
-                tokio::spawn(async move { inner.another(&deployment, live).await });
+            busy.into_iter().for_each(|(inner, deployment, live, is_quiet)| {
+                tokio::spawn(async move { inner.another(&deployment, live, is_quiet).await });
             });
         }
     }
 }
 
-type Busy = (Arc<Inner>, Arc<Deployment>, Live);
+type Busy = (Arc<Inner>, Arc<Deployment>, Live, bool);
+
+/// What a deployment that runs could do with.
+enum Wish {
+    Another {
+        is_quiet: bool,
+    },
+    /// Without the one at this place.
+    Fewer(usize),
+}
+
+/// Those that most requests go to have all they can do, or one has little.
+fn wish(live: &Live, seen: &[Seen], is_watched: bool) -> Option<Wish> {
+    let kinds = live.processes.iter().map(|process| process.is_quiet);
+    let first_telling = kinds.clone().position(|is_quiet| !is_quiet);
+    if first_telling.is_none() {
+        return Some(Wish::Another { is_quiet: false });
+    }
+    let is_asked_quietly = !is_watched && kinds.clone().any(|is_quiet| is_quiet);
+    let mut asked = kinds.zip(seen).filter(|(is_quiet, _)| *is_quiet == is_asked_quietly);
+    if asked.all(|(_, seen)| seen.busy >= BUSY) {
+        return Some(Wish::Another { is_quiet: !is_watched });
+    }
+    let calm = seen.iter().enumerate().position(|(at, seen)| Some(at) != first_telling && seen.calm >= CALM);
+    calm.map(Wish::Fewer)
+}
 
 impl Inner {
     /// Looks at everything once; gives back which deployments want another process.
@@ -52,19 +81,22 @@ impl Inner {
                 deployment.stop_if_idle();
                 continue;
             }
-            let seen: Vec<Seen> = live.processes.iter().map(|process| process.look()).collect();
+            let rest = self.limits.compute / LOOKS_AT_REST;
+            let seen: Vec<Seen> = live.processes.iter().map(|process| process.look(rest)).collect();
             for (process, seen) in live.processes.iter().zip(&seen) {
                 if seen.blocked >= self.limits.compute {
                     process.end(Verdict::Spinning);
                 }
             }
-            let all_busy = seen.iter().all(|seen| seen.busy >= BUSY);
-            if all_busy && live.processes.len() < self.limits.processes_of_deployment {
-                busy.push((Arc::clone(&self), deployment, live));
-            } else if let Some(at) = seen.iter().position(|seen| seen.idle >= SPARE)
-                && live.processes.len() > 1
-            {
-                deployment.shed(&live.processes[at]);
+            let is_watched = self.house.tails.wants(&deployment.key) == Wants::Everything;
+            match wish(&live, &seen, is_watched) {
+                Some(Wish::Another { is_quiet })
+                    if live.processes.len() < self.limits.processes_of_deployment =>
+                {
+                    busy.push((Arc::clone(&self), deployment, live, is_quiet));
+                }
+                Some(Wish::Fewer(at)) => deployment.shed(&live.processes[at]),
+                Some(Wish::Another { .. }) | None => {}
             }
         }
         self.deployments()
@@ -82,10 +114,10 @@ impl Inner {
     }
 
     /// Another process for a deployment that has much to do, if there is room to spare.
-    async fn another(self: Arc<Self>, deployment: &Arc<Deployment>, live: Live) {
+    async fn another(self: Arc<Self>, deployment: &Arc<Deployment>, live: Live, is_quiet: bool) {
         let Ok(_alone) = deployment.starting.try_lock() else { return };
         let Some(room) = self.rooms.spare(&deployment.key.project) else { return };
-        if let Err(why) = self.start_process(deployment, live, room).await {
+        if let Err(why) = self.start_process(deployment, live, room, is_quiet).await {
             tracing::debug!(key = %deployment.key, ?why, "no further process");
         }
     }

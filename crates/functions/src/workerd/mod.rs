@@ -13,6 +13,7 @@ mod counters;
 mod deployment;
 mod directory;
 mod housekeeping;
+mod lost;
 mod options;
 mod outlets;
 mod pool;
@@ -35,7 +36,8 @@ use http_body_util::BodyExt;
 use offprint_sandbox::Sandbox;
 use offprint_sandbox::egress::drop_hop_headers;
 use offprint_store::Store;
-use tokio::time::{sleep, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::{Body, Observed, empty};
@@ -43,20 +45,19 @@ use crate::egress::Egress;
 use crate::key::DeploymentKey;
 use crate::pages;
 use crate::runtime::{CheckFailure, Declined, FunctionRuntime, RuntimeCounts, Visitor};
+use crate::tail::Wants;
 use answer::AnswerBody;
 use counters::Counters;
 use deployment::{Deployment, Flight};
 use directory::Directories;
+use lost::Call;
 pub use options::{FunctionLimits, UrlOf, WorkerdError, WorkerdOptions};
 use outlets::House;
-use process::{Process, Verdict};
+use process::Verdict;
 use program::Program;
 use progress::Progress;
 use room::Rooms;
 use start::NotRunning;
-
-/// How long the end of a process may take to be noticed, after a connection to it broke.
-const END_NOTICED: Duration = Duration::from_secs(1);
 
 /// Runs Functions in processes of workerd. Clones are the same runtime.
 #[derive(Clone)]
@@ -69,8 +70,11 @@ struct Inner {
     url_of: UrlOf,
     house: House,
     limits: FunctionLimits,
+    warning: Option<String>,
     directories: Directories,
     rooms: Rooms,
+    /// Turns at starting a process.
+    starts: Semaphore,
     counters: Arc<Counters>,
     deployments: Mutex<HashMap<DeploymentKey, Arc<Deployment>>>,
     stop: CancellationToken,
@@ -107,8 +111,10 @@ impl Workerd {
                 runtime: runtime.clone(),
             },
             limits: options.limits,
+            warning: options.warning,
             directories,
             rooms: Rooms::new(options.limits),
+            starts: Semaphore::new(starts_at_once()),
             counters: Arc::default(),
             deployments: Mutex::default(),
             stop: CancellationToken::new(),
@@ -116,6 +122,11 @@ impl Workerd {
         tokio::spawn(housekeeping::keep(Arc::downgrade(&inner), inner.stop.clone(), inner.limits));
         Ok(Self(inner))
     }
+}
+
+/// As many as the machine can well start at a time.
+fn starts_at_once() -> usize {
+    2 * std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 impl Inner {
@@ -139,13 +150,14 @@ impl Inner {
         visitor: Visitor,
         request: Request<Body>,
     ) -> Result<Response<Body>, Box<Declined>> {
+        let wants = self.house.tails.wants(&key);
         let permit = Arc::clone(&self.rooms.project(&key.project).requests).try_acquire_owned();
         let flight = match permit {
             Err(_) => Err(NotRunning::Busy { fail_open: self.fails_open(&key).await }),
-            Ok(permit) => self.flight(&key).await.map(|flight| flight.holding(permit)),
+            Ok(permit) => self.flight(&key, wants).await.map(|flight| flight.holding(permit)),
         };
         match flight {
-            Ok(flight) => Ok(self.fly(flight, visitor, request).await),
+            Ok(flight) => Ok(self.fly(flight, wants, visitor, request).await),
             Err(why) => {
                 tracing::debug!(%key, ?why, "Functions do not run");
                 let (head, _) = request.into_parts();
@@ -160,11 +172,17 @@ impl Inner {
     }
 
     /// Lets a process answer.
-    async fn fly(&self, mut flight: Flight, visitor: Visitor, mut request: Request<Body>) -> Response<Body> {
-        let wants = self.house.tails.wants(&flight.plan.key);
+    async fn fly(
+        &self,
+        flight: Flight,
+        wants: Wants,
+        visitor: Visitor,
+        mut request: Request<Body>,
+    ) -> Response<Body> {
         let is_upgrade = request::upgrade_of(request.headers()).is_some();
         let client = is_upgrade.then(|| hyper::upgrade::on(&mut request));
         request::prepare(&mut request, &visitor, wants);
+        let call = Call::of(&self.house.tails, &flight.plan.key, &request);
         let uploaded = Progress::default();
         let pieces = uploaded.clone();
         let request = request.map(|body| {
@@ -183,10 +201,13 @@ impl Inner {
             Ok(sent) => sent,
             Err(error) => {
                 tracing::debug!(key = %flight.plan.key, %error, "a process gave no answer");
-                return no_answer(&process).await;
+                let verdict = Call::broke(&process).await;
+                let answer = no_answer(verdict);
+                verdict.inspect(|verdict| call.tell(*verdict, answer.status().as_u16()));
+                return answer;
             }
         };
-        flight.begun();
+        process.progress.made();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return match client {
                 Some(client) => {
@@ -197,7 +218,8 @@ impl Inner {
             };
         }
         drop_hop_headers(response.headers_mut());
-        response.map(|body| AnswerBody::new(body, flight, connection).boxed_unsync())
+        let status = response.status().as_u16();
+        response.map(|body| AnswerBody::new(body, flight, connection, (call, status)).boxed_unsync())
     }
 }
 
@@ -212,10 +234,9 @@ async fn nothing_moves(uploaded: &Progress, most: Duration) {
     }
 }
 
-/// What is said in place of an answer that did not come.
-async fn no_answer(process: &Process) -> Response<Body> {
-    let _ = timeout(END_NOTICED, process.ended()).await;
-    match process.verdict() {
+/// What is said in place of an answer that did not come, by why its process has ended.
+fn no_answer(verdict: Option<Verdict>) -> Response<Body> {
+    match verdict {
         Some(Verdict::Spinning) => pages::SPINNING.answer(),
         Some(Verdict::Memory) => pages::OUT_OF_MEMORY.answer(),
         Some(Verdict::Stopped | Verdict::Crashed) | None => pages::CRASHED.answer(),

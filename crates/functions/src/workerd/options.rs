@@ -38,6 +38,8 @@ pub struct WorkerdOptions {
     pub limits: FunctionLimits,
     /// What deployments are told of their addresses.
     pub url_of: UrlOf,
+    /// For the log of each deployment with Functions: what is amiss with how this server runs them.
+    pub warning: Option<String>,
 }
 
 /// How much Functions may use, and for how long they stay.
@@ -55,7 +57,7 @@ pub struct FunctionLimits {
     pub memory_bytes: u64,
     /// How long a process may take to start.
     pub start: Duration,
-    /// How long the head of an answer may take while the process computes without a pause.
+    /// How long a process may compute without a pause, and without anything that others notice.
     pub compute: Duration,
     /// How long the head of an answer may take at all.
     pub answer: Duration,

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::complaint::{self, Complaints, Said};
 use super::config::{Config, SOCKET};
-use super::directory::{CONFIG, Directory, Place};
+use super::directory::{Directory, Place, QUIET, TELLING};
 use super::options::FunctionLimits;
 use super::outlets::{House, Outlets, Owner};
 use super::pool::Pool;
@@ -45,14 +45,14 @@ const OUT_OF_HEAP: [&str; 2] = ["Reached heap limit", "out of memory"];
 
 /// A process that has been started.
 pub(super) struct Process {
+    /// Whether it does not tell of its calls.
+    pub(super) is_quiet: bool,
     pub(super) pool: Arc<Pool>,
     pub(super) meter: Meter,
     pub(super) progress: Progress,
     pub(super) watched: Mutex<Watched>,
     /// Requests that it is answering, bodies included.
     pub(super) in_flight: AtomicUsize,
-    /// Requests whose answer has not begun.
-    pub(super) waiting: AtomicUsize,
     /// Asks it to end when its requests are answered.
     stop: CancellationToken,
     /// Ends it at once.
@@ -97,6 +97,8 @@ pub(super) struct Launch<'a> {
     pub(super) directory: Arc<Directory>,
     pub(super) owner: Owner,
     pub(super) room: Room,
+    /// Whether the process is not to tell of its calls.
+    pub(super) is_quiet: bool,
 }
 
 impl Process {
@@ -109,12 +111,12 @@ impl Process {
         let listener =
             bind(&place.path, SOCKET).and_then(tokio::net::UnixListener::into_std).map_err(failed)?;
         let process = Arc::new(Self {
+            is_quiet: launch.is_quiet,
             pool: Arc::new(Pool::new(&place.path, SOCKET).map_err(failed)?),
             meter: Meter::default(),
             progress: owner.progress.clone(),
             watched: Mutex::default(),
             in_flight: AtomicUsize::new(0),
-            waiting: AtomicUsize::new(0),
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
             ended: CancellationToken::new(),
@@ -277,7 +279,7 @@ impl Launch<'_> {
             argv: vec![
                 program,
                 "serve".into(),
-                format!("../{CONFIG}"),
+                format!("../{}", if self.is_quiet { QUIET } else { TELLING }),
                 format!("--socket-fd={SOCKET}=0"),
                 "--control-fd=1".into(),
             ],

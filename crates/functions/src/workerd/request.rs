@@ -14,7 +14,7 @@ use crate::runtime::Visitor;
 use crate::tail::{self, Wants};
 
 /// Headers that say something about the visitor, and that a visitor could otherwise make up.
-const OURS: [&str; 14] = [
+const OURS: [&str; 11] = [
     PROTO_HEADER,
     CF_HEADER,
     tail::HEADER,
@@ -22,17 +22,26 @@ const OURS: [&str; 14] = [
     "cf-connecting-ipv6",
     "cf-connecting-o2o",
     "cf-ew-via",
-    "cf-ipcountry",
-    "cf-ray",
-    "cf-visitor",
     "cf-worker",
     "true-client-ip",
     "x-forwarded-proto",
     "x-real-ip",
 ];
 
+/// The same, but that a trusted proxy in front may know better.
+const CLAIMS: [&str; 3] = [cf::COUNTRY, RAY, VISITOR];
+/// The number of a request, by which it is found again in logs.
+const RAY: &str = "cf-ray";
+/// What the visitor uses, as JSON.
+const VISITOR: &str = "cf-visitor";
+
 /// Makes a visitor's request one for a process.
 pub(super) fn prepare(request: &mut Request<Body>, visitor: &Visitor, wants: Wants) {
+    if !visitor.is_vouched_for {
+        for name in CLAIMS {
+            request.headers_mut().remove(name);
+        }
+    }
     let cf = cf::describe(request, visitor);
     let upgrade = upgrade_of(request.headers());
     let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
@@ -56,6 +65,7 @@ pub(super) fn prepare(request: &mut Request<Body>, visitor: &Visitor, wants: Wan
     });
     headers.insert(HeaderName::from_static(PROTO_HEADER), scheme.clone());
     headers.insert(HeaderName::from_static("x-forwarded-proto"), scheme);
+    identify(headers, visitor.scheme);
     if let Ok(cf) = HeaderValue::from_str(&cf) {
         headers.insert(HeaderName::from_static(CF_HEADER), cf);
     }
@@ -68,6 +78,22 @@ pub(super) fn prepare(request: &mut Request<Body>, visitor: &Visitor, wants: Wan
     if let Some(upgrade) = upgrade {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, upgrade);
+    }
+}
+
+/// What the real service says of every request. Where that stands in front, it has said so.
+fn identify(headers: &mut HeaderMap, scheme: Scheme) {
+    if !headers.contains_key(RAY)
+        && let Ok(ray) = HeaderValue::from_str(&format!("{:016x}-{}", rand::random::<u64>(), cf::COLO))
+    {
+        headers.insert(HeaderName::from_static(RAY), ray);
+    }
+    if !headers.contains_key(VISITOR) {
+        let visitor = match scheme {
+            Scheme::Http => r#"{"scheme":"http"}"#,
+            Scheme::Https => r#"{"scheme":"https"}"#,
+        };
+        headers.insert(HeaderName::from_static(VISITOR), HeaderValue::from_static(visitor));
     }
 }
 
@@ -102,8 +128,13 @@ mod tests {
     use crate::runtime::TlsSession;
 
     fn prepared(request: http::request::Builder, wants: Wants) -> Request<Body> {
+        prepared_by(request, wants, false)
+    }
+
+    fn prepared_by(request: http::request::Builder, wants: Wants, is_vouched_for: bool) -> Request<Body> {
         let mut request = request.body(empty()).unwrap();
         let visitor = Visitor {
+            is_vouched_for,
             address: Some("203.0.113.9".parse().unwrap()),
             scheme: Scheme::Https,
             tls: Some(TlsSession { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256" }),
@@ -116,7 +147,7 @@ mod tests {
     fn what_a_visitor_made_up_is_replaced() {
         let mut request =
             Request::get("/a?b=c").header("host", "s.example").header("x-forwarded-for", "10.0.0.1");
-        for name in OURS {
+        for name in OURS.into_iter().chain(CLAIMS) {
             request = request.header(name, "forged");
         }
         let request = prepared(request.header("connection", "x-hop").header("x-hop", "1"), Wants::Exceptions);
@@ -126,11 +157,28 @@ mod tests {
         assert_eq!(get("x-forwarded-for"), Some("10.0.0.1, 203.0.113.9"));
         assert_eq!((get(PROTO_HEADER), get("x-forwarded-proto")), (Some("https"), Some("https")));
         assert_eq!(
-            (get("cf-ray"), get(tail::HEADER), get("x-hop"), get("connection")),
+            (get(cf::COUNTRY), get(tail::HEADER), get("x-hop"), get("connection")),
             (None, None, None, None)
         );
+        assert_eq!(get(VISITOR), Some(r#"{"scheme":"https"}"#));
+        let (number, place) = get(RAY).unwrap().split_once('-').unwrap();
+        assert!(number.len() == 16 && u64::from_str_radix(number, 16).is_ok() && place == "OFF", "{number}");
         assert!(get(CF_HEADER).unwrap().contains("TLSv1.3"));
         assert_eq!(request.uri(), "/a?b=c");
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_stays() {
+        let request =
+            Request::get("/").header(RAY, "1-SJC").header(cf::COUNTRY, "NZ").header("cf-worker", "x");
+        let request = prepared_by(request, Wants::Exceptions, true);
+        let headers = request.headers();
+        assert_eq!(
+            (&headers[RAY], &headers[cf::COUNTRY]),
+            (&"1-SJC".parse().unwrap(), &"NZ".parse().unwrap())
+        );
+        assert!(!headers.contains_key("cf-worker"));
+        assert!(headers[CF_HEADER].to_str().unwrap().contains(r#""country":"NZ""#));
     }
 
     #[test]

@@ -8,12 +8,15 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use offprint_model::name::ProjectName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::options::FunctionLimits;
 
 /// How often somebody who waits for room asks again for idle ones to go.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// How long one that was asked to go is waited for before another is asked. It may have promised to do something after
+/// its last answer, and take all the time that it gets.
+const NEXT_ONE: Duration = Duration::from_millis(250);
 
 /// Room for processes and requests.
 pub(super) struct Rooms {
@@ -78,13 +81,13 @@ impl Rooms {
     }
 
     /// Room for a process, made when need be: `evict` asks an idle one to end, of this project or of any, and tells when
-    /// that has happened; `None` when all have something to do.
+    /// that has happened; `None` when all have something to do. It is waited for `until` then.
     pub(super) async fn make(
         &self,
         project: &ProjectName,
+        until: Instant,
         evict: impl Fn(Full) -> Option<BoxFuture<'static, ()>>,
     ) -> Result<Room, Full> {
-        let until = Instant::now() + self.limits.start;
         let own = Arc::clone(&self.project(project).processes);
         let own = acquire(own, until, || evict(Full::Project)).await.ok_or(Full::Project)?;
         let all = Arc::clone(&self.all);
@@ -116,7 +119,7 @@ async fn acquire(
         tokio::select! {
             permit = &mut acquired => return permit.ok(),
             () = sleep_until(until) => return None,
-            () = freed => {}
+            _ = timeout(NEXT_ONE, freed) => {}
         }
         // It is ours, unless somebody has waited for longer.
         if let Some(permit) = (&mut acquired).now_or_never() {

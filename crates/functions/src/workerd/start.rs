@@ -1,11 +1,14 @@
 //! From a request to a process that can answer it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use offprint_store::StoreError;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Inner;
 use super::config::Config;
@@ -20,6 +23,11 @@ use crate::key::DeploymentKey;
 use crate::pages::{self, Page};
 use crate::plan::{NoPlan, Plan};
 use crate::runtime::CheckFailure;
+use crate::tail::Wants;
+
+/// For so long others wait for the start of a process, when many start at once; none takes as long, unless it is not in
+/// order.
+const OTHERS_WAIT: Duration = Duration::from_secs(1);
 
 /// Why no process runs for a request.
 #[derive(Debug)]
@@ -70,22 +78,35 @@ impl From<NoPlan> for NotRunning {
 
 impl Inner {
     /// Takes a request in; starts a process when there is none.
-    pub(super) async fn flight(self: &Arc<Self>, key: &DeploymentKey) -> Result<Flight, NotRunning> {
+    pub(super) async fn flight(
+        self: &Arc<Self>,
+        key: &DeploymentKey,
+        wants: Wants,
+    ) -> Result<Flight, NotRunning> {
         let deployment = self.deployment(key);
-        if let Some(flight) = deployment.enter() {
+        if let Some(flight) = deployment.enter(wants) {
             return Ok(flight);
         }
         // In a task: a visitor who leaves does not take the start away from the others that wait for it.
         let inner = Arc::clone(self);
-        let starting = tokio::spawn(async move { inner.start_once(&deployment).await });
+        let starting = tokio::spawn(async move { inner.start_once(&deployment, wants).await });
         starting.await.unwrap_or_else(|error| Err(NotRunning::Failed(error.to_string())))
     }
 
-    async fn start_once(self: &Arc<Self>, deployment: &Arc<Deployment>) -> Result<Flight, NotRunning> {
-        let _alone = deployment.starting.lock().await;
-        if let Some(flight) = deployment.enter() {
+    async fn start_once(
+        self: &Arc<Self>,
+        deployment: &Arc<Deployment>,
+        wants: Wants,
+    ) -> Result<Flight, NotRunning> {
+        // Whoever waits behind others who wait in vain shall not do so for longer than they.
+        let until = Instant::now() + self.limits.start;
+        let alone = timeout_at(until + self.limits.start, deployment.starting.lock()).await;
+        if let Some(flight) = deployment.enter(wants) {
             return Ok(flight);
         }
+        let Ok(_alone) = alone else {
+            return Err(NotRunning::Busy { fail_open: self.fails_open(&deployment.key).await });
+        };
         if deployment.is_deleted() || self.stop.is_cancelled() {
             return Err(NotRunning::Gone);
         }
@@ -95,9 +116,13 @@ impl Inner {
         let plan = Plan::load(&self.store, &self.url_of, &deployment.key).await?;
         let busy = NotRunning::Busy { fail_open: plan.fail_open };
         let evict = |full| self.evict(full, &deployment.key);
-        let room = self.rooms.make(&deployment.key.project, evict).await.map_err(|_| busy)?;
-        let live = self.prepare(plan).await?;
-        self.start_process(deployment, live, room).await
+        let room = self.rooms.make(&deployment.key.project, until, evict).await.map_err(|_| busy)?;
+        // Somebody watches, and all that run are quiet.
+        let live = match deployment.live() {
+            Some(live) => live,
+            None => self.prepare(plan).await?,
+        };
+        self.start_process(deployment, live, room, false).await
     }
 
     /// Writes what a deployment's processes are started with.
@@ -130,6 +155,7 @@ impl Inner {
         deployment: &Arc<Deployment>,
         live: Live,
         room: Room,
+        is_quiet: bool,
     ) -> Result<Flight, NotRunning> {
         let launch = Launch {
             program: &self.program,
@@ -145,8 +171,9 @@ impl Inner {
                 progress: Progress::default(),
             },
             room,
+            is_quiet,
         };
-        let started = Process::start(launch).await;
+        let started = in_turn(&self.starts, Process::start(launch)).await;
         self.counters.started(started.is_ok());
         let process = started.map_err(|error| match error {
             NotStarted::Refused(lines) => {
@@ -191,10 +218,11 @@ impl Inner {
 
     /// Starts a deployment's Functions; they stay for the visitors who come next.
     pub(super) async fn check(self: &Arc<Self>, key: DeploymentKey) -> Result<Vec<String>, CheckFailure> {
-        match self.flight(&key).await {
+        match self.flight(&key, Wants::Exceptions).await {
             Ok(flight) => {
                 let mut warnings = flight.plan.warnings.clone();
                 warnings.extend(self.program.compatibility_date(&flight.plan).warning);
+                warnings.extend(self.warning.clone());
                 Ok(warnings)
             }
             Err(NotRunning::Refused(lines)) => Err(CheckFailure::Refused(lines)),
@@ -211,6 +239,17 @@ impl Inner {
             Err(NotRunning::Failed(reason)) => Err(CheckFailure::Unchecked(reason)),
         }
     }
+}
+
+/// Starts something when it is its turn: starting takes the CPU and little else, so many at once would all be late.
+async fn in_turn<T>(turns: &Semaphore, start: impl Future<Output = T>) -> T {
+    let turn = turns.acquire().await;
+    let mut start = pin!(start);
+    if let Ok(started) = timeout(OTHERS_WAIT, &mut start).await {
+        return started;
+    }
+    drop(turn);
+    start.await
 }
 
 /// Waits for a process to end, and says why where that is the deployment's doing.

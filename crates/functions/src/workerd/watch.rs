@@ -1,7 +1,8 @@
 //! Tells a process that computes without a pause from one that waits, and a busy one from one that is not.
 //!
 //! Nothing in workerd bounds CPU time. A process that is caught in a loop always wants the CPU, answers nobody and sends
-//! nothing through any of its sockets; one that waits for something wants none.
+//! nothing through any of its sockets; one that waits for something wants none. A loop is one, too, when it begins after
+//! the answer, where nobody waits for it.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -11,8 +12,11 @@ use super::process::Process;
 
 /// Who wants the CPU for this part of the time, in percent, and does nothing else, is caught in a loop.
 const SPINNING_PERCENT: u32 = 50;
-/// A process that wants it for this part could use another beside it.
+/// A process that wants it for this part, and answers, could use another beside it. Beside one that is caught in a loop
+/// another would soon be caught, too.
 const BUSY_PERCENT: u32 = 70;
+/// One that wants no more than this could as well leave it to another.
+const CALM_PERCENT: u32 = 30;
 /// Requests that a busy process answers at once before another is started.
 const BUSY_REQUESTS: usize = 8;
 
@@ -20,8 +24,10 @@ const BUSY_REQUESTS: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     last: Option<Look>,
-    /// Since when it has had nothing to do, and how much it had done by then.
-    idle: Option<(Instant, u64)>,
+    /// Whether it had little to do between the last two looks.
+    is_light: bool,
+    /// Since when it has had little to do.
+    calm: Option<Instant>,
     /// For how long it has computed without a pause.
     blocked: Duration,
     /// For how long it has been busy.
@@ -38,52 +44,48 @@ struct Look {
 /// What a look at a process tells.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
-    /// For how long it has computed without a pause, while somebody waits for an answer.
+    /// For how long it has computed without a pause.
     pub(super) blocked: Duration,
     /// For how long it has had as much to do as it can.
     pub(super) busy: Duration,
-    /// For how long it has had nothing to do.
-    pub(super) idle: Duration,
+    /// For how long it has had little to do.
+    pub(super) calm: Duration,
 }
 
 impl Process {
-    /// Looks at it. Costs nothing while nobody waits for it.
-    pub(super) fn look(&self) -> Seen {
+    /// Looks at it. That reads files; so one that has no requests is looked at closely only every `rest`.
+    pub(super) fn look(&self, rest: Duration) -> Seen {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_flight = self.in_flight.load(Ordering::Relaxed);
-        if in_flight == 0 {
-            return watched.rested(self.progress.so_far());
+        let (in_flight, progress) = (self.in_flight.load(Ordering::Relaxed), self.progress.so_far());
+        let has_rested = |last: Look| in_flight == 0 && last.progress == progress;
+        let rests = watched.last.is_some_and(|last| has_rested(last) && last.at.elapsed() < rest);
+        if !rests {
+            let wanted = self.meter.wanted_cpu_time();
+            watched.turn(Look { at: Instant::now(), wanted, progress }, in_flight);
         }
-        let now = Look {
-            at: Instant::now(),
-            wanted: self.meter.wanted_cpu_time(),
-            progress: self.progress.so_far(),
-        };
-        let is_waited_for = self.waiting.load(Ordering::Relaxed) > 0;
-        watched.turn(now, is_waited_for, in_flight)
+        watched.seen(rests)
     }
 }
 
 impl Watched {
-    fn rested(&mut self, progress: u64) -> Seen {
-        let before = self.idle.filter(|(_, done)| *done == progress);
-        let since = before.map_or_else(Instant::now, |(since, _)| since);
-        *self = Self { idle: Some((since, progress)), ..Self::default() };
-        Seen { idle: since.elapsed(), ..Seen::default() }
+    fn turn(&mut self, now: Look, in_flight: usize) {
+        let Some(last) = self.last.replace(now) else { return };
+        let passed = now.at.saturating_duration_since(last.at);
+        let wanted = now.wanted.saturating_sub(last.wanted);
+        let wants = |percent: u32| wanted >= passed * percent / 100;
+        let progresses = now.progress != last.progress;
+        let is_spinning = !progresses && wants(SPINNING_PERCENT);
+        self.blocked = if is_spinning { self.blocked + passed } else { Duration::ZERO };
+        let is_busy = in_flight >= BUSY_REQUESTS && progresses && wants(BUSY_PERCENT);
+        self.busy = if is_busy { self.busy + passed } else { Duration::ZERO };
+        self.is_light = !wants(CALM_PERCENT);
     }
 
-    fn turn(&mut self, now: Look, is_waited_for: bool, in_flight: usize) -> Seen {
-        if let Some(last) = self.last.replace(now) {
-            let passed = now.at.saturating_duration_since(last.at);
-            let wanted = now.wanted.saturating_sub(last.wanted);
-            let wants = |percent: u32| wanted >= passed * percent / 100;
-            let is_spinning = is_waited_for && now.progress == last.progress && wants(SPINNING_PERCENT);
-            self.blocked = if is_spinning { self.blocked + passed } else { Duration::ZERO };
-            let is_busy = in_flight >= BUSY_REQUESTS && wants(BUSY_PERCENT);
-            self.busy = if is_busy { self.busy + passed } else { Duration::ZERO };
-        }
-        self.idle = None;
-        Seen { blocked: self.blocked, busy: self.busy, idle: Duration::ZERO }
+    fn seen(&mut self, rests: bool) -> Seen {
+        let is_calm = rests || self.is_light;
+        self.calm = is_calm.then(|| self.calm.unwrap_or_else(Instant::now));
+        let calm = self.calm.map_or(Duration::ZERO, |since| since.elapsed());
+        Seen { blocked: self.blocked, busy: self.busy, calm }
     }
 }
 
@@ -93,13 +95,12 @@ mod tests {
 
     fn looks(steps: &[(u64, u64)]) -> Seen {
         let (start, mut watched) = (Instant::now(), Watched::default());
-        let mut seen = Seen::default();
         for (second, (cpu, progress)) in steps.iter().enumerate() {
             let at = start + Duration::from_secs(second as u64);
             let look = Look { at, wanted: Duration::from_millis(*cpu), progress: *progress };
-            seen = watched.turn(look, true, BUSY_REQUESTS);
+            watched.turn(look, BUSY_REQUESTS);
         }
-        seen
+        watched.seen(false)
     }
 
     #[test]
@@ -116,5 +117,6 @@ mod tests {
     fn a_process_that_has_all_it_can_do_is_busy() {
         assert_eq!(looks(&[(0, 5), (900, 9), (1800, 12)]).busy, Duration::from_secs(2));
         assert_eq!(looks(&[(0, 5), (900, 9), (1200, 12)]).busy, Duration::ZERO);
+        assert_eq!(looks(&[(0, 5), (1000, 5), (2000, 5)]).busy, Duration::ZERO, "it is caught in a loop");
     }
 }

@@ -31,6 +31,14 @@ async fn what_is_wrong_is_said_with_its_place_and_a_way_out() {
 }
 
 #[tokio::test]
+async fn what_is_amiss_with_the_server_is_said_to_each_author() {
+    let warning = "this server runs Functions without walls";
+    let Some(house) = House::plain(|options| options.warning = Some(warning.into())).await else { return };
+    let key = house.deploy(fetch("return new Response('ok')")).await;
+    assert_eq!(house.check(&key).await, Ok(vec![warning.to_owned()]));
+}
+
+#[tokio::test]
 async fn flags_and_dates_are_explained() {
     let Some(house) = House::new().await else { return };
     let with =

@@ -88,6 +88,7 @@ impl House {
             allow: Default::default(),
             limits: FunctionLimits::default(),
             url_of: std::sync::Arc::new(|project, id| format!("https://{}.{project}.example", id.short())),
+            warning: None,
         };
         change(&mut options);
         let runtime = Workerd::start(options).await.unwrap();
@@ -183,7 +184,8 @@ pub(crate) async fn read(response: Response<Body>) -> Answer {
 }
 
 pub(crate) fn visitor() -> Visitor {
-    Visitor { address: Some("203.0.113.7".parse().unwrap()), scheme: Scheme::Https, tls: None }
+    let address = Some("203.0.113.7".parse().unwrap());
+    Visitor { address, scheme: Scheme::Https, tls: None, is_vouched_for: false }
 }
 
 /// The edge's part: says what was asked of whom.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use offprint_functions::FunctionRuntime;
+use offprint_functions::{FunctionRuntime, Tails};
 use offprint_model::config::EnvironmentPatch;
 
 use crate::bundles::fetch;
@@ -42,6 +42,20 @@ async fn an_endless_loop_is_ended_and_costs_nobody_else_anything() {
     assert_eq!(neighbour.text, before);
     // The next request finds another process.
     assert_eq!(house.get(&bad, "/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_loop_behind_the_answer_is_ended() {
+    let Some(house) = House::with(|options| options.limits.compute = Duration::from_secs(1)).await else {
+        return;
+    };
+    let later =
+        "ctx.waitUntil(new Promise(() => setTimeout(() => { for (;;); }, 200))); return new Response('ok')";
+    let key = house.deploy(fetch(later)).await;
+    assert_eq!(house.get(&key, "/").await.text, "ok");
+    // Nobody asks any more.
+    until("it is ended", || house.runtime.counts().spinning == 1).await;
+    assert_eq!(house.get(&key, "/").await.text, "ok");
 }
 
 #[tokio::test]
@@ -194,4 +208,33 @@ async fn a_busy_deployment_gets_more_processes_and_gives_them_back() {
     house.get(&key, "/").await;
     until("the second process ends", || house.runtime.live_processes() == 1).await;
     assert!(ids.contains(&house.get(&key, "/").await.text));
+}
+
+/// Its processes do not all tell of their calls, but those that do are asked while somebody watches.
+#[tokio::test]
+async fn whoever_watches_a_busy_deployment_sees_every_call() {
+    let tails = Tails::default();
+    let change = |options: &mut offprint_functions::WorkerdOptions| {
+        options.limits.processes_of_deployment = 2;
+        options.tails = tails.clone();
+    };
+    let Some(house) = House::with(change).await else { return };
+    let work = "let n = 0; for (let i = 0; i < 2e6; i++) n += Math.sqrt(i); return new Response(String(n))";
+    let key = house.deploy(fetch(work)).await;
+    let start = Instant::now();
+    while house.runtime.live_processes() < 2 {
+        assert!(start.elapsed() < PATIENCE, "no second process came");
+        join_all((0..24).map(|_| house.get(&key, "/"))).await;
+    }
+    let started = tails.start(key.clone(), Vec::new()).unwrap();
+    let mut watcher = tails.watch(started.secret.expose()).unwrap();
+    let mut unseen: std::collections::BTreeSet<String> = (0..20).map(|n| format!("/seen/{n}!")).collect();
+    for path in &unseen {
+        assert_eq!(house.get(&key, path).await.status, 200);
+    }
+    while !unseen.is_empty() {
+        let event = tokio::time::timeout(PATIENCE, watcher.next()).await;
+        let event = event.unwrap_or_else(|_| panic!("{unseen:?} were not seen")).unwrap();
+        unseen.retain(|path| !event.contains(path.as_str()));
+    }
 }

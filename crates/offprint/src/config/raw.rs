@@ -212,7 +212,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "OFFPRINT_FUNCTIONS_START_TIMEOUT", value_name = "SECONDS")]
     pub(crate) functions_start_timeout: Option<u64>,
 
-    /// Seconds that a Function may compute without a pause before it answers [default: 30]
+    /// Seconds that a Function may compute without a pause, before its answer or after it [default: 30]
     #[arg(long, env = "OFFPRINT_FUNCTIONS_COMPUTE_TIMEOUT", value_name = "SECONDS")]
     pub(crate) functions_compute_timeout: Option<u64>,
 

@@ -1,18 +1,21 @@
 //! What runs Functions on this server: found, tried out, and put together with what stands around it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use offprint_functions::{Assets, Bindings, FunctionRuntime, NoRuntime, Tails, Workerd, WorkerdOptions};
 use offprint_resources::Resources;
-use offprint_sandbox::{Helper, Sandbox, SandboxOptions};
+use offprint_sandbox::{AllowList, Helper, Sandbox, SandboxOptions};
 use offprint_store::Store;
 use offprint_wire::urls::SiteUrls;
 
 use crate::config::checked::{Isolation, RuntimeChoice};
 use crate::config::{self, ServeConfig};
 use crate::sandbox_helper;
+
+/// For authors, who may want to know before they put secrets there.
+const NO_WALLS: &str = "this server runs Functions without walls around workerd";
 
 /// Functions of a server.
 pub(super) struct Functions {
@@ -77,7 +80,7 @@ async fn workerd(
         tokio::task::spawn_blocking(move || places.workerd()).await.context("cannot look for workerd")??;
     let program = found.program;
     let directory = config.data.join("functions");
-    let sandbox = sandbox(config, directory.join("sandbox")).await?;
+    let (sandbox, warning) = sandbox(config, directory.join("sandbox")).await?;
     let options = WorkerdOptions {
         program,
         directory: directory.join("run"),
@@ -89,28 +92,40 @@ async fn workerd(
         allow: settings.allow.clone(),
         limits: settings.limits,
         url_of: Arc::new(move |project, id| urls.deployment(project, id)),
+        warning,
     };
     Ok(Workerd::start(options).await?)
 }
 
-async fn sandbox(config: &ServeConfig, scratch: PathBuf) -> anyhow::Result<Sandbox> {
+/// What Functions run in, and what is to be said of it in the logs of deployments: that there are no walls although
+/// nobody has chosen that.
+async fn sandbox(config: &ServeConfig, scratch: PathBuf) -> anyhow::Result<(Sandbox, Option<String>)> {
     let settings = &config.functions;
-    let options = || SandboxOptions {
-        helper: Helper::this_program(sandbox_helper::SUBCOMMAND),
-        scratch: scratch.clone(),
-        allow: settings.allow.clone(),
-        tools: Vec::new(),
-    };
+    let options = || sandbox_options(&scratch, settings.allow.clone());
+    let mut warning = None;
     if settings.isolation == Isolation::Bubblewrap {
         match Sandbox::with_walls(options()).await {
-            Ok(sandbox) => return Ok(sandbox),
+            Ok(sandbox) => return Ok((sandbox, None)),
             Err(error) if settings.isolation_required => {
                 return Err(error).context("bubblewrap does not work on this machine");
             }
             Err(error) => {
                 tracing::warn!(%error, "bubblewrap does not work here: Functions run without walls around workerd");
+                warning = Some(format!("{NO_WALLS}: bubblewrap does not work on it."));
             }
         }
+    } else if !settings.isolation_required {
+        warning = Some(format!("{NO_WALLS}: bubblewrap is not installed."));
     }
-    Ok(Sandbox::plain(options())?)
+    Ok((Sandbox::plain(options())?, warning))
+}
+
+/// What a sandbox for Functions is made with. `scratch` is emptied.
+pub(crate) fn sandbox_options(scratch: &Path, allow: AllowList) -> SandboxOptions {
+    SandboxOptions {
+        helper: Helper::this_program(sandbox_helper::SUBCOMMAND),
+        scratch: scratch.to_owned(),
+        allow,
+        tools: Vec::new(),
+    }
 }

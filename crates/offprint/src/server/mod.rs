@@ -7,7 +7,7 @@ mod builds;
 mod date;
 mod doors;
 mod fetch_root;
-mod functions;
+pub(crate) mod functions;
 mod http1;
 mod http2;
 mod lane;

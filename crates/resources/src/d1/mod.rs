@@ -25,6 +25,7 @@ use offprint_store::Resource;
 use tokio::sync::mpsc;
 
 use crate::error::Result;
+use crate::file;
 use crate::keeper::{Keeper, blocking};
 use crate::memory::MemoryBudget;
 use database::Database;
@@ -56,6 +57,7 @@ impl D1 {
         // SQL computes: what else the server does shall get its share of the machine.
         let calls_max = std::thread::available_parallelism().map_or(4, |cores| cores.get().max(4));
         let keeper = Keeper::new(data.join("bindings/d1"), "", calls_max, Database::open)?;
+        file::sort_in(&data.join("bindings/sorting"))?;
         let uploads = Uploads::open(data.join("bindings/uploads"))?;
         Ok(Self { keeper, memory: MemoryBudget::new(MEMORY_BYTES), uploads, usage: Usage::default() })
     }

@@ -34,6 +34,10 @@ async fn both_programs_are_installed_once_and_found_from_then_on() {
             status.out
         );
     }
+    if std::path::Path::new("/usr/bin/bwrap").exists() {
+        let row = row(&status, "bubblewrap");
+        assert!(row.contains("works") && row.contains("/usr/bin/bwrap"), "{}", status.out);
+    }
     let json = shell.run(&["runtime", "status", "--json"]).await.json();
     let program = json[0]["path"].as_str().unwrap();
     assert!(!fs::read(program).unwrap().starts_with(b"#!"), "{program} is a script");

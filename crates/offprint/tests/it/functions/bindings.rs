@@ -134,6 +134,31 @@ async fn what_functions_keep_outlives_the_server() {
     assert_eq!(known.status(), 304);
 }
 
+/// What the system has for temporary files may be its memory, and is others' as well.
+#[tokio::test]
+async fn large_sorts_are_files_in_the_data_directory() {
+    let server = TestServer::start().await;
+    let api = server.api();
+    let made = api.post(&account("/d1/database")).json(&json!({ "name": "large" })).ok().await;
+    let query = account(&format!("/d1/database/{}/query", made["uuid"].as_str().unwrap()));
+    let sql = json!({ "sql": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000)
+        SELECT count(*) AS n FROM (SELECT hex(randomblob(50)) AS t FROM n ORDER BY t LIMIT -1 OFFSET 1)" });
+    let running = tokio::spawn(async move { api.post(&query).json(&sql).ok().await });
+    let open = format!("/proc/{}/fd", server.pid());
+    // They have no names any more.
+    let sorting = server.data().canonicalize().unwrap().join("bindings/sorting");
+    let mut was_seen = false;
+    while !running.is_finished() {
+        let links = std::fs::read_dir(&open).unwrap().flatten();
+        was_seen |=
+            links.filter_map(|link| std::fs::read_link(link.path()).ok()).any(|to| to.starts_with(&sorting));
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    assert_eq!(running.await.unwrap()[0]["results"][0]["n"], 499_999);
+    assert!(was_seen, "nothing was sorted in {}", sorting.display());
+    assert_eq!(std::fs::read_dir(&sorting).unwrap().count(), 0);
+}
+
 #[tokio::test]
 async fn functions_and_the_api_see_the_same() {
     let server = functions!();

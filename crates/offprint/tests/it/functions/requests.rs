@@ -59,6 +59,13 @@ async fn what_only_the_server_may_say_cannot_be_made_up() {
         let truth = match name {
             "cf-connecting-ip" | "x-forwarded-for" | "x-real-ip" => json!("127.0.0.1"),
             "x-forwarded-proto" => json!("http"),
+            "cf-visitor" => json!("{\"scheme\":\"http\"}"),
+            // A number that is the request's own.
+            "cf-ray" => {
+                let ray = seen["headers"][name].as_str().unwrap();
+                assert!(ray.len() == 20 && ray.ends_with("-OFF"), "{ray}");
+                continue;
+            }
             _ => Value::Null,
         };
         assert_eq!(seen["headers"].get(name).unwrap_or(&Value::Null), &truth, "{name}");
@@ -74,9 +81,12 @@ async fn a_trusted_proxy_says_where_the_visitor_is() {
     let server = functions!(&[("OFFPRINT_TRUST_PROXY", "true")]);
     deployed(&server, &answering(ECHO)).await;
     let request = asked(&server, "/").header("x-forwarded-for", "192.0.2.66, 203.0.113.7");
+    let request = request.header("cf-ipcountry", "NZ").header("cf-ray", "230b030023ae2822-SJC");
     let seen = json_of(request.header("x-forwarded-proto", "https").send().await.unwrap()).await;
     assert_eq!(seen["url"], format!("https://{HOST}/"));
     let headers = &seen["headers"];
+    assert_eq!((&headers["cf-ipcountry"], &seen["cf"]["country"]), (&json!("NZ"), &json!("NZ")));
+    assert_eq!(headers["cf-ray"], "230b030023ae2822-SJC");
     assert_eq!(
         (&headers["cf-connecting-ip"], &headers["x-real-ip"]),
         (&json!("203.0.113.7"), &json!("203.0.113.7"))

@@ -110,6 +110,53 @@ async fn recent_failures_are_kept_beyond_the_process_in_which_they_happened() {
     }
 }
 
+/// Their processes are not there any more to tell of them.
+#[tokio::test]
+async fn calls_that_are_ended_are_told_of() {
+    let server = functions!(&[("OFFPRINT_FUNCTIONS_COMPUTE_TIMEOUT", "1")]);
+    let harmful = "export default { async fetch(request) {
+        const { pathname } = new URL(request.url);
+        const all = [];
+        if (pathname === '/loop') for (;;);
+        if (pathname === '/memory') for (;;) all.push(new Uint8Array(16 << 20).fill(1));
+        const pull = async (out) => {
+            out.enqueue(new Uint8Array(10));
+            await new Promise((resolve) => setTimeout(resolve, 200));
+            if (all.push(0) > 2) for (;;);
+        };
+        return new Response(pathname === '/late' ? new ReadableStream({ pull }) : 'fine');
+    } };";
+    let api = deployed(&server, &worker(harmful)).await;
+    let (shell, id) = (Shell::at(&server), newest(&api).await);
+    let mut watcher = shell.start(&["deployment", "tail", &id, "--project", "demo"]);
+    until_watched(&server, &watcher, "GET", "/fine", &[]).await;
+    assert_eq!(ask(&server, "POST", "/loop", &[("authorization", "a word")]).await, 503);
+    watcher.line_with("exceededCpu POST").await;
+    watcher.stop().await;
+    ask(&server, "GET", "/memory", &[]).await;
+    let late = server.site(HOST, "/late").await.bytes().await;
+    assert!(late.is_err(), "it ends in the middle");
+    let path = project("demo", &format!("/deployments/{id}/exceptions"));
+    let kept = async |path_of_call: &str| {
+        let kept = api.get(&path).ok().await;
+        kept.as_array().unwrap().iter().find(|event| url_of(event).ends_with(path_of_call)).cloned()
+    };
+    eventually("all are kept", async || {
+        kept("/loop").await.is_some() && kept("/memory").await.is_some() && kept("/late").await.is_some()
+    })
+    .await;
+    let (event, memory, late) =
+        (kept("/loop").await.unwrap(), kept("/memory").await.unwrap(), kept("/late").await.unwrap());
+    let request = &event["event"]["request"];
+    assert_eq!((&request["method"], &request["cf"]["colo"]), (&"POST".into(), &"OFF".into()));
+    assert_eq!(request["headers"]["authorization"], "REDACTED");
+    assert_eq!(event["exceptions"][0]["message"], "Worker exceeded CPU time limit.");
+    let outcome = |event: &Value| (event["outcome"].clone(), event["event"]["response"]["status"].clone());
+    assert_eq!(outcome(&event), ("exceededCpu".into(), 503.into()));
+    assert_eq!(outcome(&memory), ("exceededMemory".into(), 503.into()));
+    assert_eq!(outcome(&late), ("exceededCpu".into(), 200.into()));
+}
+
 /// A Function that fails without end costs a bounded number of posts, and says what it left out.
 #[tokio::test]
 async fn a_storm_of_failures_is_bounded() {
