@@ -173,6 +173,7 @@ impl From<StoreError> for ApiError {
             | StoreError::WrongSecretKey
             | StoreError::NewerStore(_)
             | StoreError::ChangedMigration(_)
+            | StoreError::CannotOpen(_)
             // Nothing of the Pages API asks for what these refuse.
             | StoreError::BadCursor(_)
             | StoreError::NotDeployable(_)

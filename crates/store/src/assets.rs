@@ -64,7 +64,8 @@ impl Store {
         self.refresh(scope, &wanted).await?;
         let mut missing = Vec::new();
         let mut seen = HashSet::new();
-        for row in self.db().all(sql::MISSING_KEYS, values![scope.seq, wanted]).await? {
+        for row in self.db().all(sql::MISSING_KEYS.of(self.db().engine()), values![scope.seq, wanted]).await?
+        {
             let key: String = row.get("key")?;
             if seen.insert(key.clone()) {
                 missing.push(AssetKey::parse(&key).map_err(|error| StoreError::Corrupt(error.to_string()))?);
@@ -107,9 +108,9 @@ impl Store {
         let (keys, now) = (json(&keys)?, Clock::now());
         let tx = self.db().write("put_assets").await?;
         if !rows.is_empty() {
-            tx.run(sql::ADD_BLOBS, values![json(&rows)?, now]).await?;
+            tx.run(sql::ADD_BLOBS.of(tx.engine()), values![json(&rows)?, now]).await?;
         }
-        tx.run(sql::ADD_KEYS, values![account, keys, now]).await?;
+        tx.run(sql::ADD_KEYS.of(tx.engine()), values![account, keys, now]).await?;
         tx.commit().await?;
         Ok(report)
     }
@@ -124,11 +125,16 @@ impl Store {
     async fn refresh(&self, scope: &AccountScope, keys: &str) -> Result<()> {
         let now = Clock::now();
         let stale = ago(now, self.options().blob_grace / 8);
-        if self.db().one(sql::ANY_STALE_KEY, values![scope.seq, keys, stale]).await?.is_none() {
+        if self
+            .db()
+            .one(sql::ANY_STALE_KEY.of(self.db().engine()), values![scope.seq, keys, stale])
+            .await?
+            .is_none()
+        {
             return Ok(());
         }
         let tx = self.db().write("refresh_keys").await?;
-        tx.run(sql::REFRESH_KEYS, values![scope.seq, keys, stale, now]).await?;
+        tx.run(sql::REFRESH_KEYS.of(tx.engine()), values![scope.seq, keys, stale, now]).await?;
         tx.commit().await
     }
 
@@ -139,7 +145,7 @@ impl Store {
     ) -> Result<HashSet<BlobHash>> {
         let hashes: Vec<String> = hashes.map(BlobHash::to_hex).collect();
         let mut known = HashSet::new();
-        for row in self.db().all(sql::KNOWN_BLOBS, values![json(&hashes)?]).await? {
+        for row in self.db().all(sql::KNOWN_BLOBS.of(self.db().engine()), values![json(&hashes)?]).await? {
             known.insert(hash_of(row.get("hash")?)?);
         }
         Ok(known)

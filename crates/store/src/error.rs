@@ -169,6 +169,9 @@ pub enum StoreError {
     /// A migration that ran in the past differs from the one in this program.
     #[error("migration {0} differs from the one that made this store")]
     ChangedMigration(u32),
+    /// The metadata database cannot be used.
+    #[error(transparent)]
+    CannotOpen(#[from] CannotOpen),
     /// R2's rules do not allow it.
     #[error(transparent)]
     Object(#[from] offprint_model::object::R2Refusal),
@@ -189,6 +192,57 @@ pub enum StoreError {
     /// Stored data breaks its own rules: a bug or a damaged disk.
     #[error("stored data is damaged: {0}")]
     Corrupt(String),
+}
+
+/// Why the metadata database cannot be used, for its operator.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotOpen {
+    /// It is not reached, or lets nobody in.
+    #[error("cannot connect to {database}")]
+    Database {
+        /// The database, without the password.
+        database: String,
+        /// How that failed.
+        source: sqlx::Error,
+    },
+    /// Nobody answers.
+    #[error("{database} has not answered for {seconds} s")]
+    Silent {
+        /// The database, without the password.
+        database: String,
+        /// For how long it was waited.
+        seconds: u64,
+    },
+    /// The server is too old.
+    #[error("the server has PostgreSQL {found}; version {least} or newer is needed")]
+    OldPostgres {
+        /// Its version.
+        found: String,
+        /// The oldest that is good enough.
+        least: i32,
+    },
+    /// The database does not hold every text.
+    #[error("the database has the encoding {0}; make one with the encoding UTF8")]
+    Encoding(String),
+    /// Nothing can be written there.
+    #[error("{0} is a standby, where nothing can be written; name the primary server")]
+    Standby(String),
+    /// The role may not make tables.
+    #[error(
+        "the role may not make or change tables; let it own the database, or grant it CREATE on the schema"
+    )]
+    NoRights(#[source] sea_orm::DbErr),
+    /// The directory holds a store whose metadata is in SQLite.
+    #[error(
+        "the metadata of this directory is in its file {0}, and there is no move to PostgreSQL yet; name another directory"
+    )]
+    MetadataIsInFile(&'static str),
+    /// The directory holds a store whose metadata is in PostgreSQL.
+    #[error("the metadata of this directory is in PostgreSQL; name the database")]
+    MetadataIsInPostgres,
+    /// The directory holds what another database tells of.
+    #[error("the database is not the one of this directory: its metadata is in another")]
+    OtherDatabase,
 }
 
 impl StoreError {

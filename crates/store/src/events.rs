@@ -75,7 +75,7 @@ impl<'a> NewEvent<'a> {
 
 const ADD: &str = "INSERT INTO event (id, account_seq, app, kind, subject, actor, parent, data, created, undelivered)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-        CASE WHEN $10 AND EXISTS (SELECT 1 FROM webhook w WHERE w.account_seq = $2 AND w.enabled = $10) THEN 1 ELSE 0 END)";
+        CASE WHEN $10 = 1 AND EXISTS (SELECT 1 FROM webhook w WHERE w.account_seq = $2 AND w.enabled = $10) THEN 1 ELSE 0 END)";
 
 /// Writes an event down and returns its id.
 pub(crate) async fn note_event(

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const NOTE: &str = "INSERT INTO feedback (deployment_seq, due)
     SELECT d.seq, $2 FROM deployment d WHERE d.seq = $1 AND d.built = 1 AND d.deleted IS NULL AND EXISTS
         (SELECT 1 FROM source_credential c WHERE c.project_seq = d.project_seq AND c.name = 'token')
-    ON CONFLICT (deployment_seq) DO UPDATE SET version = version + 1, due = excluded.due, failures = 0";
+    ON CONFLICT (deployment_seq) DO UPDATE SET version = feedback.version + 1, due = excluded.due, failures = 0";
 /// The pull request of a deployment is the one that it was built for, else the open one of its branch.
 const DUE: &str = "SELECT f.deployment_seq, f.version, f.failures, d.project_seq,
         coalesce(d.pull_request, (SELECT max(q.number) FROM pull_request q WHERE q.project_seq = d.project_seq

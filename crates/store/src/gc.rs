@@ -102,7 +102,7 @@ impl Store {
         let _guard = self.collection_lock().collect().await?;
         let tx = self.db().write("remove_blobs").await?;
         let (mut ids_unheld, mut hashes, mut bytes) = (Vec::new(), Vec::new(), 0);
-        let rows = tx.all(sql::UNHELD_BLOBS, values![old, json(&ids)?]).await?;
+        let rows = tx.all(sql::UNHELD_BLOBS.of(tx.engine()), values![old, json(&ids)?]).await?;
         let found = rows.iter().map(|row| hash_of(row.get("hash")?)).collect::<Result<Vec<_>>>()?;
         let held = self.held_by_objects(&found, old).await?;
         for (row, hash) in rows.iter().zip(found).filter(|(_, hash)| !held.contains(hash)) {
@@ -111,8 +111,8 @@ impl Store {
             bytes += u64::try_from(row.get::<i64>("size")?).unwrap_or_default();
         }
         let ids = json(&ids_unheld)?;
-        let keys = tx.run(sql::FORGET_KEYS_OF_BLOBS, values![&ids]).await?;
-        let blobs = tx.run(sql::FORGET_BLOBS, values![ids]).await?;
+        let keys = tx.run(sql::FORGET_KEYS_OF_BLOBS.of(tx.engine()), values![&ids]).await?;
+        let blobs = tx.run(sql::FORGET_BLOBS.of(tx.engine()), values![ids]).await?;
         // Rows before files, and durably so: a row must never vouch for a file that is gone.
         tx.commit().await?;
         collected.blobs += blobs;

@@ -13,10 +13,9 @@ use crate::error::Result;
 use crate::open::Store;
 use crate::routing::ProjectRoutes;
 use crate::site::SiteHash;
+use crate::sql;
 use crate::stored::stages_from_json;
 
-const FOREIGN_KEYS: &str = "PRAGMA foreign_key_check";
-const QUICK_CHECK: &str = "PRAGMA quick_check";
 const ALIASES: &str = "SELECT 'production of ' || p.name AS alias, d.seq, d.deleted, d.activated, s.sealed
         FROM project p LEFT JOIN deployment d ON d.seq = p.canonical LEFT JOIN site s ON s.id = d.site_id
         WHERE p.canonical IS NOT NULL
@@ -34,7 +33,7 @@ const PINNED: &str =
     "SELECT b.hash, b.size FROM pin JOIN blob b ON b.id = pin.blob_id WHERE pin.site_id = $1";
 const KEYED: &str = "SELECT DISTINCT b.hash, b.size FROM asset_key k JOIN blob b ON b.id = k.blob_id";
 const DEPLOYMENTS: &str = "SELECT d.id, d.stages, d.ended, d.activated, d.skipped, d.built, d.site_id,
-        d.untrusted AND d.environment = 'production' AS strange_production, j.state, j.kind, j.attempt, j.worker,
+        d.untrusted = 1 AND d.environment = 'production' AS strange_production, j.state, j.kind, j.attempt, j.worker,
         (SELECT count(*) FROM job WHERE job.deployment_seq = d.seq) AS jobs,
         (SELECT count(*) FROM deploy y WHERE y.deployment_seq = d.seq AND y.completed IS NULL) AS open_deploys
     FROM deployment d LEFT JOIN job j ON j.deployment_seq = d.seq WHERE d.deleted IS NULL";
@@ -73,13 +72,9 @@ pub async fn check_invariants(store: &Store) -> Result<Vec<String>> {
 }
 
 async fn check_database(tx: &Tx, broken: &mut Vec<String>) -> Result<()> {
-    for row in tx.all(FOREIGN_KEYS, values![]).await? {
-        broken.push(format!("a row of {} refers to nothing", row.get::<String>("table")?));
-    }
-    for row in tx.all(QUICK_CHECK, values![]).await? {
-        let verdict: String = row.get("quick_check")?;
-        if verdict != "ok" {
-            broken.push(format!("the database is damaged: {verdict}"));
+    for question in [sql::DANGLING, sql::DAMAGE] {
+        for row in tx.all(question.of(tx.engine()), values![]).await? {
+            broken.push(row.get("broken")?);
         }
     }
     Ok(())

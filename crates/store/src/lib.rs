@@ -1,4 +1,4 @@
-//! The memory of Offprint: metadata in SQLite, blobs in a directory.
+//! The memory of Offprint: metadata in SQLite or PostgreSQL, blobs in a directory.
 //!
 //! Knows neither HTTP, nor wire shapes, nor what a stage means. [`Store`] is the door; its docs state the
 //! promises. The three receipts [`ProjectScope`], [`Lease`] and [`Sealed`] are made here and nowhere else.
@@ -46,6 +46,7 @@ mod public_id;
 mod site;
 mod sql;
 mod stored;
+mod tie;
 mod wake;
 
 pub use api_keys::NewApiKey;
@@ -56,8 +57,9 @@ pub use assets::{PutReport, Upload};
 pub use blobs::{BlobDraft, Blobs, Variants};
 pub use builds::NewBuild;
 pub use clock::Clock;
+pub use db::{BadPostgresUrl, PostgresUrl};
 pub use deployments::{LogTail, NewContent, NewDeployment, UploadedConfiguration};
-pub use error::{Entity, Result, StoreError};
+pub use error::{CannotOpen, Entity, Result, StoreError};
 pub use events::{Actor, Via};
 pub use feedback::{FeedbackId, FeedbackItem};
 pub use functions::FunctionsOf;

@@ -4,8 +4,9 @@
 //! that has landed is never edited; its checksum would stop every store that it made from opening.
 
 use crate::clock::Clock;
-use crate::db::{Db, Rows, values};
-use crate::error::{Result, StoreError};
+use crate::db::{Db, Engine, Rows, lacks_rights, values};
+use crate::error::{CannotOpen, Result, StoreError};
+use crate::sql;
 
 struct Migration {
     version: u32,
@@ -13,7 +14,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[
+const SQLITE: &[Migration] = &[
     Migration { version: 1, name: "initial", sql: include_str!("../migrations/sqlite/0001_initial.sql") },
     Migration { version: 2, name: "variants", sql: include_str!("../migrations/sqlite/0002_variants.sql") },
     Migration {
@@ -26,30 +27,44 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 6, name: "resources", sql: include_str!("../migrations/sqlite/0006_resources.sql") },
 ];
 
+/// Numbered apart from those of SQLite: the first makes what the first six make there.
+const POSTGRES: &[Migration] = &[Migration {
+    version: 1,
+    name: "initial",
+    sql: include_str!("../migrations/postgres/0001_initial.sql"),
+}];
+
 /// Those of the database of objects.
-const OBJECT_MIGRATIONS: &[Migration] =
+const OBJECTS: &[Migration] =
     &[Migration { version: 1, name: "objects", sql: include_str!("../migrations/objects/0001_objects.sql") }];
 
-const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
-    version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied INTEGER NOT NULL
-) STRICT";
 const APPLIED: &str = "SELECT version, checksum FROM schema_migration ORDER BY version";
 const REMEMBER: &str =
     "INSERT INTO schema_migration (version, name, checksum, applied) VALUES ($1, $2, $3, $4)";
 
-/// Brings the schema up to date. The write lock makes two processes that start at once take turns.
+/// Brings the schema up to date. Two processes that start at once take turns, as all writers do.
 pub(crate) async fn migrate(db: &Db) -> Result<()> {
-    bring_up_to_date(db, MIGRATIONS).await
+    let migrations = match db.engine() {
+        Engine::Sqlite => SQLITE,
+        Engine::Postgres => POSTGRES,
+    };
+    bring_up_to_date(db, migrations).await.map_err(|error| match error {
+        StoreError::Database(error) if lacks_rights(&error) => CannotOpen::NoRights(error).into(),
+        other => other,
+    })
 }
 
 /// The same for the database of objects.
 pub(crate) async fn migrate_objects(db: &Db) -> Result<()> {
-    bring_up_to_date(db, OBJECT_MIGRATIONS).await
+    bring_up_to_date(db, OBJECTS).await
 }
 
 async fn bring_up_to_date(db: &Db, migrations: &[Migration]) -> Result<()> {
     let tx = db.write("migrate").await?;
-    tx.run(CREATE, values![]).await?;
+    // Asked first: one who may use the tables need not be allowed to make any.
+    if tx.one(sql::HAS_MIGRATIONS.of(tx.engine()), values![]).await?.is_none() {
+        tx.run(sql::CREATE_MIGRATIONS.of(tx.engine()), values![]).await?;
+    }
     let mut applied = Vec::new();
     for row in tx.all(APPLIED, values![]).await? {
         applied.push((row.get::<i64>("version")?, row.get::<String>("checksum")?));
@@ -87,7 +102,9 @@ mod tests {
 
     #[test]
     fn versions_count_from_one_without_a_gap() {
-        let versions: Vec<u32> = MIGRATIONS.iter().map(|migration| migration.version).collect();
-        assert_eq!(versions, (1..=MIGRATIONS.len() as u32).collect::<Vec<_>>());
+        for migrations in [SQLITE, POSTGRES, OBJECTS] {
+            let versions: Vec<u32> = migrations.iter().map(|migration| migration.version).collect();
+            assert_eq!(versions, (1..=migrations.len() as u32).collect::<Vec<_>>());
+        }
     }
 }

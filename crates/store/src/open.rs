@@ -10,16 +10,19 @@ use offprint_model::secret::Secret;
 
 use crate::blobs::{BlobStore, Blobs, Directory};
 use crate::crypt::Keys;
-use crate::db::{Db, Rows, values};
-use crate::error::{Result, StoreError};
+use crate::db::{Db, PostgresUrl, Rows, values};
+use crate::error::{CannotOpen, Result, StoreError};
 use crate::lock::{CollectionLock, OpeningGuard, blocking};
 use crate::migrate::{migrate, migrate_objects};
+use crate::tie::{is_tied, tie};
 
 /// Where the store is and how it behaves.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// The data directory; made when absent.
     pub data: PathBuf,
+    /// Where the metadata is; `None`: SQLite in the data directory.
+    pub database: Option<PostgresUrl>,
     /// Whether a deployment may name keys that do not belong to their bytes and path.
     pub admit_foreign_keys: bool,
     /// How long a blob that nothing pins stays, at the least.
@@ -29,10 +32,11 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// The defaults: foreign keys refused, an hour of grace, 100 deployments deleted with a project.
+    /// The defaults: SQLite, foreign keys refused, an hour of grace, 100 deployments deleted with a project.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
             data: data.into(),
+            database: None,
             admit_foreign_keys: false,
             blob_grace: Duration::from_secs(3600),
             project_delete_deployments_max: Some(100),
@@ -60,19 +64,21 @@ const DATABASE_FILE: &str = "offprint.db";
 const OBJECTS_FILE: &str = "objects.db";
 const KEY_ID: &str = "SELECT v FROM setting WHERE k = 'secret_key_id'";
 const REMEMBER_KEY_ID: &str = "INSERT INTO setting (k, v) VALUES ('secret_key_id', $1)";
+const PING_PATIENCE: Duration = Duration::from_secs(5);
 const PING: &str = "SELECT value FROM counter WHERE name = 'routing'";
 
 impl Store {
     /// Whether a data directory holds a store; an operator's mistyped one should not become one.
     pub fn exists(data: &Path) -> bool {
-        data.join(DATABASE_FILE).is_file()
+        data.join(DATABASE_FILE).is_file() || is_tied(data)
     }
 
     /// Opens the store in a data directory, making it when absent and bringing its schema up to date.
     ///
     /// # Errors
     /// `NewerStore`, `ChangedMigration` and `WrongSecretKey` when the directory is not one for this program
-    /// or lost its key; `Io` and `Database` when it cannot be used.
+    /// or lost its key; `CannotOpen` when the database is not one for this program or directory; `Io` and `Database`
+    /// when it cannot be used.
     pub async fn open(options: StoreOptions) -> Result<Self> {
         let data = options.data.clone();
         let (keys, data) = blocking(move || {
@@ -100,11 +106,14 @@ impl Store {
 
     async fn assemble(options: StoreOptions, keys: Keys, blobs: Arc<dyn BlobStore>) -> Result<Self> {
         let opening = OpeningGuard::wait(options.data.join("open.lock")).await?;
-        let db = Db::open(&options.data.join(DATABASE_FILE)).await?;
+        let db = open_database(&options).await?;
         migrate(&db).await?;
         check_key(&db, &keys).await?;
+        if options.database.is_some() {
+            tie(&options.data, &db).await?;
+        }
         let objects = options.data.join("bindings").join(OBJECTS_FILE);
-        let objects = Db::open(&objects).await?;
+        let objects = Db::open_file(&objects).await?;
         migrate_objects(&objects).await?;
         drop(opening);
         let collection = CollectionLock::new(options.data.join("gc.lock"));
@@ -116,12 +125,15 @@ impl Store {
         &self.0.keys.signing
     }
 
-    /// Whether the store answers.
+    /// Whether the store answers, soon.
     ///
     /// # Errors
     /// `Database` when it does not.
     pub async fn ping(&self) -> Result<()> {
-        self.db().one(PING, values![]).await.map(drop)
+        match tokio::time::timeout(PING_PATIENCE, self.db().one(PING, values![])).await {
+            Ok(answered) => answered.map(drop),
+            Err(_) => Err(sea_orm::DbErr::Conn(sea_orm::RuntimeErr::Internal("no answer".into())).into()),
+        }
     }
 
     /// The blobs, for reading.
@@ -156,6 +168,16 @@ impl Store {
 
     pub(crate) fn collection_lock(&self) -> &CollectionLock {
         &self.0.collection
+    }
+}
+
+async fn open_database(options: &StoreOptions) -> Result<Db> {
+    let file = options.data.join(DATABASE_FILE);
+    match &options.database {
+        Some(_) if file.exists() => Err(CannotOpen::MetadataIsInFile(DATABASE_FILE).into()),
+        Some(url) => Db::open_postgres(url).await,
+        None if is_tied(&options.data) => Err(CannotOpen::MetadataIsInPostgres.into()),
+        None => Db::open_file(&file).await,
     }
 }
 

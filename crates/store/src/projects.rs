@@ -428,7 +428,7 @@ fn project_of(row: &Row, keys: &Keys) -> Result<(ProjectScope, Project)> {
 async fn add_domains(rows: &impl Rows, projects: &mut [(ProjectScope, Project)]) -> Result<()> {
     let seqs: Vec<i64> = projects.iter().map(|(scope, _)| scope.seq).collect();
     let mut domains: HashMap<i64, Vec<Hostname>> = HashMap::new();
-    for row in rows.all(sql::DOMAINS_OF_PROJECTS, values![json(&seqs)?]).await? {
+    for row in rows.all(sql::DOMAINS_OF_PROJECTS.of(rows.engine()), values![json(&seqs)?]).await? {
         let name = Hostname::parse(&row.get::<String>("name")?).map_err(stored_name)?;
         domains.entry(row.get("project_seq")?).or_default().push(name);
     }
@@ -447,7 +447,31 @@ pub(crate) async fn count(rows: &impl Rows, sql: &'static str, of: i64) -> Resul
 
 /// A set or table as the JSON text that the statements of [`sql`] take.
 pub(crate) fn json(values: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(values).map_err(|error| StoreError::Corrupt(error.to_string()))
+    let text = serde_json::to_string(values).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(without_zeros(text))
+}
+
+/// Zero bytes become what stands for unreadable characters: SQLite's functions end at one, PostgreSQL refuses it.
+fn without_zeros(json: String) -> String {
+    const ZERO: &str = r"\u0000";
+    if !json.contains(ZERO) {
+        return json;
+    }
+    let mut clean = String::with_capacity(json.len());
+    let mut rest = json.as_str();
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        // The character after a backslash is never the beginning of another escape.
+        let (escape, after) = match escape.strip_prefix(ZERO) {
+            Some(after) => (r"\ufffd", after),
+            None => escape.split_at(2),
+        };
+        clean.push_str(before);
+        clean.push_str(escape);
+        rest = after;
+    }
+    clean.push_str(rest);
+    clean
 }
 
 /// A stored name that does not parse any more.

@@ -64,7 +64,7 @@ const ADD: &str = "INSERT INTO webhook (id, account_seq, name, url, secret, filt
 const FIND: &str = "SELECT seq, account_seq FROM webhook WHERE id = $1";
 const CHANGE: &str =
     "UPDATE webhook SET name = coalesce($2, name), url = coalesce($3, url), secret = coalesce($4, secret),
-        filter = CASE WHEN $6 THEN $5 ELSE filter END, enabled = coalesce($7, enabled) WHERE seq = $1";
+        filter = CASE WHEN $6 = 1 THEN $5 ELSE filter END, enabled = coalesce($7, enabled) WHERE seq = $1";
 const FORGET_CALLS: &str = "DELETE FROM webhook_call WHERE webhook_seq = $1";
 const DELETE: &str = "DELETE FROM webhook WHERE seq = $1";
 const UNDELIVERED: &str =

@@ -123,6 +123,7 @@ impl From<StoreError> for Problem {
             | StoreError::WrongSecretKey
             | StoreError::NewerStore(_)
             | StoreError::ChangedMigration(_)
+            | StoreError::CannotOpen(_)
             | StoreError::Injected(_)
             | StoreError::Database(_)
             | StoreError::Io { .. }

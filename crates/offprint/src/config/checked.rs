@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use offprint_api::DomainCheck;
 use offprint_model::id::AccountId;
 use offprint_model::name::Hostname;
 use offprint_model::secret::Secret;
+use offprint_store::PostgresUrl;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use super::builds::{BuildSettings, BuilderChoice};
@@ -19,6 +20,8 @@ use super::raw::ServeFlags;
 pub(crate) struct ServeConfig {
     /// See [`ServeFlags::data`].
     pub(crate) data: PathBuf,
+    /// `None`: the metadata is in the data directory.
+    pub(crate) database: Option<PostgresUrl>,
     /// See [`ServeFlags::listen`].
     pub(crate) listen: SocketAddr,
     /// Lower case, without a leading dot.
@@ -164,6 +167,7 @@ impl ServeConfig {
             builds,
             functions,
             data: flags.data.unwrap_or_else(|| ".offprint".into()),
+            database: flags.database.map(|url| checked_database(&url)).transpose()?,
             listen: listen.parse().with_context(|| {
                 format!("listen: '{listen}' is not an address and a port, such as 127.0.0.1:8788")
             })?,
@@ -201,6 +205,11 @@ impl ServeConfig {
             access_log: checked_access_log(flags.access_log, flags.access_log_sample)?,
         })
     }
+}
+
+/// The text may hold a password, so it is not repeated.
+fn checked_database(url: &str) -> anyhow::Result<PostgresUrl> {
+    PostgresUrl::parse(url).map_err(|why| anyhow!("database: {why}"))
 }
 
 fn checked_domain(domain: &str) -> anyhow::Result<String> {
@@ -291,6 +300,7 @@ mod tests {
     #[test]
     fn an_error_names_the_setting() {
         for (flags, name) in [
+            (ServeFlags { database: Some("offprint.db".into()), ..Default::default() }, "database:"),
             (ServeFlags { listen: Some("8788".into()), ..Default::default() }, "listen:"),
             (ServeFlags { domain: Some("a..b".into()), ..Default::default() }, "domain:"),
             (ServeFlags { public_url: Some("ftp://x".into()), ..Default::default() }, "public-url:"),

@@ -30,6 +30,9 @@ pub(crate) fn check(flags: ServeFlags) -> anyhow::Result<()> {
         output::line(format_args!("config       {}", file.display()))?;
     }
     output::line(format_args!("data         {}", config.data.display()))?;
+    if let Some(database) = &config.database {
+        output::line(format_args!("database     {database}"))?;
+    }
     output::line(format_args!("listen       {}", config.listen))?;
     output::line(format_args!("public-url   {public_url}"))?;
     output::line(format_args!("domain       {}", config.domain))?;

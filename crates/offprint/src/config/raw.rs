@@ -18,6 +18,11 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "OFFPRINT_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 
+    /// PostgreSQL database for the metadata, as postgres://USER@HOST/DATABASE; the password may come from PGPASSWORD or
+    /// ~/.pgpass [default: SQLite in the data directory]
+    #[arg(long, env = "OFFPRINT_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub(crate) database: Option<String>,
+
     /// Address and port to listen on; port 0 picks a free one [default: 127.0.0.1:8788]
     #[arg(long, env = "OFFPRINT_LISTEN", value_name = "ADDR:PORT")]
     pub(crate) listen: Option<String>,
@@ -234,12 +239,15 @@ pub(crate) struct StoreFlags {
     /// The server's data directory; the server may run meanwhile [default: .offprint]
     #[arg(long, env = "OFFPRINT_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The server's PostgreSQL database [default: SQLite in the data directory]
+    #[arg(long, env = "OFFPRINT_DATABASE", value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
 }
 
 impl StoreFlags {
     /// The same as flags of the server, nothing else set.
     pub(crate) fn of_server(self) -> ServeFlags {
-        ServeFlags { config: self.config, data: self.data, ..Default::default() }
+        ServeFlags { config: self.config, data: self.data, database: self.database, ..Default::default() }
     }
 }
 
@@ -268,6 +276,7 @@ impl ServeFlags {
         Self {
             config: self.config,
             data: self.data.or(file.data),
+            database: self.database.or(file.database),
             listen: self.listen.or(file.listen),
             domain: self.domain.or(file.domain),
             public_url: self.public_url.or(file.public_url),

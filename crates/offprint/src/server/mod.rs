@@ -197,6 +197,7 @@ const MANIFEST_BYTES_A_FILE: usize = 256;
 /// The directory cannot be used, or its contents are from a newer version.
 pub(crate) async fn open_store(config: &ServeConfig) -> anyhow::Result<Store> {
     let options = StoreOptions {
+        database: config.database.clone(),
         admit_foreign_keys: config.admit_foreign_keys,
         blob_grace: config.blob_grace,
         project_delete_deployments_max: config.project_delete_deployments_max,

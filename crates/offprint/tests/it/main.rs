@@ -23,6 +23,7 @@ mod lane;
 mod metrics;
 mod operation;
 mod pages;
+mod postgres;
 mod races;
 mod raw_http;
 mod samples;

@@ -81,7 +81,11 @@ pub(crate) async fn end_unfinished(
     }
     tx.run(DROP_JOB, values![deployment_seq]).await?;
     end_history(tx, deployment_seq, RunStatus::Cancelled, Some(&line.text), actor, line.at).await?;
-    tx.run(sql::APPEND_LOG, values![deployment_seq, json(&[(line.at.as_micros(), line.text)])?]).await?;
+    tx.run(
+        sql::APPEND_LOG.of(tx.engine()),
+        values![deployment_seq, json(&[(line.at.as_micros(), line.text)])?],
+    )
+    .await?;
     note_feedback(tx, deployment_seq, line.at).await
 }
 

@@ -125,7 +125,7 @@ impl Store {
         assets: &[(AssetPath, AssetKey)],
     ) -> Result<HashMap<String, KeyRow>> {
         let keys: HashSet<&str> = assets.iter().map(|(_, key)| key.as_str()).collect();
-        let row = self.db().one(sql::KEY_ROWS, values![account, json(&keys)?]).await?;
+        let row = self.db().one(sql::KEY_ROWS.of(self.db().engine()), values![account, json(&keys)?]).await?;
         let found = row.map(|row| row.get::<String>("found")).transpose()?.unwrap_or_default();
         key_rows_of(&found)
     }
@@ -165,7 +165,7 @@ impl Store {
         }
         forget.retain(|(key, _)| !verified.contains_key(key));
         let tx = self.db().write("forget_keys").await?;
-        tx.run(sql::FORGET_KEYS, values![scope.account_seq, json(&forget)?]).await?;
+        tx.run(sql::FORGET_KEYS.of(tx.engine()), values![scope.account_seq, json(&forget)?]).await?;
         tx.commit().await?;
         Err(StoreError::KeyMismatch { first: first(&mismatches), total: mismatches.len() })
     }
@@ -246,7 +246,8 @@ const BLOB_ID: &str = "SELECT id FROM blob WHERE hash = $1";
 /// The row of the site. Its pins are written when it is new; an unchanged redeployment writes none.
 pub(crate) async fn ensure_site(tx: &Tx, scope: &ProjectScope, prepared: &Prepared) -> Result<i64> {
     if !prepared.verified.is_empty() {
-        tx.run(sql::VERIFY_KEYS, values![scope.account_seq, json(&prepared.verified)?]).await?;
+        tx.run(sql::VERIFY_KEYS.of(tx.engine()), values![scope.account_seq, json(&prepared.verified)?])
+            .await?;
     }
     let kept = tx.returning(KEEP_SITE, values![&prepared.site]).await?;
     if !kept.is_empty() {
@@ -254,7 +255,7 @@ pub(crate) async fn ensure_site(tx: &Tx, scope: &ProjectScope, prepared: &Prepar
     }
     let now = Clock::now();
     let extras: Vec<_> = prepared.extras.iter().map(|blob| (blob.hash.to_hex(), blob.bytes.len())).collect();
-    tx.run(sql::ADD_BLOBS, values![json(&extras)?, now]).await?;
+    tx.run(sql::ADD_BLOBS.of(tx.engine()), values![json(&extras)?, now]).await?;
     let mut pinned = prepared.blob_ids.clone();
     for extra in &prepared.extras {
         let row = tx.one(BLOB_ID, values![&extra.hash]).await?;
@@ -263,6 +264,6 @@ pub(crate) async fn ensure_site(tx: &Tx, scope: &ProjectScope, prepared: &Prepar
     }
     let count = i64::try_from(pinned.len()).unwrap_or(i64::MAX);
     let site = returned(&tx.returning(ADD_SITE, values![&prepared.site, count, now]).await?)?;
-    tx.run(sql::ADD_PINS, values![site, json(&pinned)?]).await?;
+    tx.run(sql::ADD_PINS.of(tx.engine()), values![site, json(&pinned)?]).await?;
     Ok(site)
 }

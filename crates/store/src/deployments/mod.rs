@@ -99,7 +99,7 @@ impl Store {
     pub async fn deployments_by_id(&self, ids: &[DeploymentId]) -> Result<HashMap<DeploymentId, Deployment>> {
         let ids: Vec<&str> = ids.iter().map(DeploymentId::as_str).collect();
         let tx = self.db().read().await?;
-        let rows = tx.all(row::BY_IDS, values![json(&ids)?]).await?;
+        let rows = tx.all(row::BY_IDS.of(tx.engine()), values![json(&ids)?]).await?;
         let found = row::load_all(&tx, self.keys(), &rows).await?;
         Ok(found.into_iter().map(|deployment| (deployment.id.clone(), deployment)).collect())
     }

@@ -14,7 +14,7 @@ use crate::db::{Row, Rows, values};
 use crate::error::{Entity, Result, StoreError};
 use crate::projects::{json, settings_owner, stored_name};
 use crate::site::ShortId;
-use crate::sql;
+use crate::sql::{self, Sql};
 use crate::stored::{build_config_from_json, environment_from_json, source_from_json, stages_from_json};
 
 macro_rules! select_deployment {
@@ -31,7 +31,10 @@ macro_rules! select_deployment {
 }
 
 pub(super) const BY_ID: &str = select_deployment!("d.project_seq = $1 AND d.id = $2");
-pub(super) const BY_IDS: &str = select_deployment!(sql::in_json!("d.id"));
+pub(super) const BY_IDS: Sql = Sql::new(
+    select_deployment!(sql::sqlite::in_json!("d.id")),
+    select_deployment!(sql::postgres::in_json!("d.id")),
+);
 const BY_SEQ: &str = select_deployment!("d.seq = $1");
 const BY_HOST: &str = select_deployment!("d.project_seq = $1 AND d.short = $2");
 pub(super) const LIST: &str = select_deployment!("d.project_seq = $1 ORDER BY d.seq DESC LIMIT $2 OFFSET $3");
@@ -77,7 +80,7 @@ async fn aliases(rows: &impl Rows, seqs: &[i64]) -> Result<HashMap<i64, Vec<Alia
         return Ok(aliases);
     }
     let seqs = json(&seqs)?;
-    for row in rows.all(sql::PRODUCTION_ALIASES_OF, values![&seqs]).await? {
+    for row in rows.all(sql::PRODUCTION_ALIASES_OF.of(rows.engine()), values![&seqs]).await? {
         let of = aliases.entry(row.get("canonical")?).or_default();
         if of.is_empty() {
             of.push(Alias::Production);
@@ -86,7 +89,7 @@ async fn aliases(rows: &impl Rows, seqs: &[i64]) -> Result<HashMap<i64, Vec<Alia
             of.push(Alias::Domain(Hostname::parse(&name).map_err(stored_name)?));
         }
     }
-    for row in rows.all(sql::BRANCH_ALIASES_OF, values![&seqs]).await? {
+    for row in rows.all(sql::BRANCH_ALIASES_OF.of(rows.engine()), values![&seqs]).await? {
         let label = AliasLabel::stored(&row.get::<String>("label")?);
         aliases.entry(row.get("deployment_seq")?).or_default().push(Alias::Branch(label));
     }
@@ -168,7 +171,7 @@ pub(crate) async fn seal_rows(rows: &impl Rows, site_id: i64) -> Result<SealRows
         let counted = rows.one(COUNT_PINNED, values![site_id]).await?;
         counted.map(|row| row.get("total")).transpose()?.unwrap_or_default()
     } else {
-        let row = rows.one(sql::PINNED, values![site_id]).await?;
+        let row = rows.one(sql::PINNED.of(rows.engine()), values![site_id]).await?;
         let pinned = row.map(|row| row.get::<String>("pinned")).transpose()?.unwrap_or_default();
         let pinned: Vec<(&str, u64)> =
             serde_json::from_str(&pinned).map_err(|error| StoreError::Corrupt(error.to_string()))?;

@@ -276,7 +276,7 @@ impl Store {
             lines.iter().map(|line| (line.at.as_micros(), line.text.replace('\0', ""))).collect();
         let tx = self.db().write("append_log").await?;
         holds(&tx, lease).await?;
-        tx.run(sql::APPEND_LOG, values![lease.deployment_seq, json(&lines)?]).await?;
+        tx.run(sql::APPEND_LOG.of(tx.engine()), values![lease.deployment_seq, json(&lines)?]).await?;
         tx.commit().await
     }
 

@@ -3,6 +3,7 @@
 use offprint_model::listing::{Entity, Field};
 
 use super::query::Query;
+use crate::sql;
 
 /// A column, or what is computed in its place.
 #[derive(Clone, Copy)]
@@ -11,7 +12,7 @@ pub(super) enum Column {
     Plain(&'static str),
     /// The id of a row in another table, whose number is in a column here.
     Reference { key: &'static str, table: &'static str, id: &'static str },
-    /// An expression; the name of the row goes between its parts.
+    /// A text that is computed; the name of the row goes between the parts of the expression.
     Computed(&'static [&'static str]),
 }
 
@@ -84,7 +85,7 @@ pub(super) fn column(entity: Entity, field: &Field) -> Column {
         (Entity::Event, "subjectId") => Plain("subject"),
         (Entity::Event, "userId") => Plain("actor"),
         (Entity::Event, "parentId") => Plain("parent"),
-        (Entity::ApiKey, "appIds") => Computed(&["CASE WHEN ", ".limited THEN '[]' END"]),
+        (Entity::ApiKey, "appIds") => Computed(&["CASE WHEN ", ".limited = 1 THEN '[]' END"]),
         (Entity::ApiKey, "expiresAt") => Plain("expires"),
         (Entity::ApiKey, "lastUsedAt") => Plain("last_used"),
         _ => Plain(name),
@@ -102,7 +103,10 @@ impl Column {
                 query.push("(SELECT r.").push(id).push(" FROM ").push(table).push(" r WHERE r.seq = ");
                 query.push(row).push(".").push(key).push(")");
             }
-            Self::Computed(parts) => write_computed(query, parts, row),
+            Self::Computed(parts) => {
+                write_computed(query, parts, row);
+                query.push(sql::BYTEWISE);
+            }
         }
     }
 }
@@ -113,6 +117,6 @@ pub(super) fn write_computed(query: &mut Query, parts: &'static [&'static str], 
         if n > 0 {
             query.push(row);
         }
-        query.push(part);
+        query.push(*part);
     }
 }

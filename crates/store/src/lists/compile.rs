@@ -158,7 +158,8 @@ impl<'a> Compiler<'a> {
             Test::Like(pattern) => {
                 self.query.push(if pattern.ignores_case { "lower(" } else { "(" });
                 column.write(self.query, row);
-                self.query.push(")").push(sql::LIKE).bind(sql::like_pattern(pattern));
+                let like = sql::like_pattern(self.query.engine(), pattern);
+                self.query.push(")").push(sql::LIKE).bind(like);
             }
             // The others were turned around before.
             Test::Ne(_) | Test::NotIn(_) | Test::NotLike(_) | Test::IsNull | Test::IsNotNull => {

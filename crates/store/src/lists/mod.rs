@@ -24,7 +24,7 @@ pub use total::{COUNTED_MAX, Total};
 
 use offprint_model::listing::{Entity, Filter, Order, Record, Value};
 
-use crate::db::Tx;
+use crate::db::{Engine, Rows, Tx};
 use crate::error::Result;
 use crate::open::Store;
 use columns::table;
@@ -188,7 +188,7 @@ struct Lister<'a> {
 impl Lister<'_> {
     /// So many rows in this order, from the beginning or after a key.
     async fn rows(&self, tx: &Tx, order: &Order, after: Option<&[Key]>, limit: usize) -> Result<Vec<Found>> {
-        let mut query = Query::new("SELECT ");
+        let mut query = Query::new(tx.engine(), "SELECT ");
         rows::select(&mut query, self.entity, order);
         self.push_from_where(&mut query);
         if let Some(after) = after {
@@ -205,10 +205,15 @@ impl Lister<'_> {
     /// Whether there is a row before this key in this order; with `or_at`, or at it.
     async fn any_before(&self, tx: &Tx, order: &Order, key: &[Key], or_at: bool) -> Result<bool> {
         let reversed = order.reversed();
-        let mut query = Query::new("SELECT 1");
+        let mut query = Query::new(tx.engine(), "SELECT 1");
         self.push_from_where(&mut query);
         query.push(" AND ");
         keyset::beyond(&mut query, self.entity, &reversed, key, or_at);
+        if tx.engine() == Engine::Postgres {
+            // Where many rows are expected, it would look for one from the end where none is.
+            query.push(" ORDER BY ");
+            keyset::order_by(&mut query, self.entity, &reversed);
+        }
         query.push(" LIMIT 1");
         Ok(!tx.all_of(query).await?.is_empty())
     }

@@ -2,22 +2,29 @@
 
 use sea_orm::Value;
 
-use crate::db::IntoValue;
+use crate::db::{Engine, IntoValue};
+use crate::sql::Sql;
 
 /// A statement with its values.
 pub(crate) struct Query {
+    engine: Engine,
     text: String,
     values: Vec<Value>,
 }
 
 impl Query {
-    pub(crate) fn new(text: &'static str) -> Self {
-        Self { text: text.to_owned(), values: Vec::new() }
+    pub(crate) fn new(engine: Engine, text: &'static str) -> Self {
+        Self { engine, text: text.to_owned(), values: Vec::new() }
+    }
+
+    /// Whose words it is in.
+    pub(crate) const fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// Adds a constant. The type keeps everything out that came from a client.
-    pub(crate) fn push(&mut self, text: &'static str) -> &mut Self {
-        self.text.push_str(text);
+    pub(crate) fn push(&mut self, text: impl Into<Sql>) -> &mut Self {
+        self.text.push_str(text.into().of(self.engine));
         self
     }
 

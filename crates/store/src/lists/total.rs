@@ -10,7 +10,7 @@ use super::columns::table;
 use super::compile::Compiler;
 use super::query::Query;
 use super::reach::{Reach, one_of};
-use crate::db::Tx;
+use crate::db::{Engine, Rows, Tx};
 use crate::error::Result;
 
 /// Up to so many rows are counted one by one.
@@ -27,10 +27,10 @@ pub struct Total {
 
 pub(super) async fn total(tx: &Tx, reach: &Reach, entity: Entity, filter: &Filter) -> Result<Total> {
     if let Some(tally) = Tally::of(reach, entity, filter) {
-        let rows = first_number(tx, tally.query(reach)).await?;
+        let rows = first_number(tx, tally.query(tx.engine(), reach)).await?;
         return Ok(Total { rows, exact: true });
     }
-    let mut query = Query::new("SELECT count(*) FROM (SELECT 1 FROM ");
+    let mut query = Query::new(tx.engine(), "SELECT count(*) FROM (SELECT 1 FROM ");
     query.push(table(entity).name).push(" t0 WHERE ");
     reach.restrict(&mut query, entity, "t0");
     query.push(" AND ");
@@ -96,8 +96,9 @@ impl<'a> Tally<'a> {
         true
     }
 
-    fn query(&self, reach: &Reach) -> Query {
-        let mut query = Query::new("SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tally WHERE kind = ");
+    fn query(&self, engine: Engine, reach: &Reach) -> Query {
+        let mut query =
+            Query::new(engine, "SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tally WHERE kind = ");
         query.bind(self.kind).push(" AND account_seq");
         one_of(&mut query, &reach.accounts);
         match self.app {

@@ -13,7 +13,7 @@ use crate::db::{Rows, Tx, values};
 use crate::error::{Result, StoreError};
 use crate::projects::stored_name;
 use crate::site::{ShortId, SiteHash};
-use crate::sql;
+use crate::sql::{self, Sql};
 
 /// Projects read at once; bounds the memory of a full read.
 const PROJECTS_A_CHUNK: i64 = 4000;
@@ -166,8 +166,8 @@ fn predecessor_of(line: &str) -> Result<Predecessor> {
     })
 }
 
-async fn lines(tx: &Tx, sql: &'static str, values: Vec<sea_orm::Value>) -> Result<String> {
-    let row = tx.one(sql, values).await?;
+async fn lines(tx: &Tx, sql: Sql, values: Vec<sea_orm::Value>) -> Result<String> {
+    let row = tx.one(sql.of(tx.engine()), values).await?;
     let lines = row.map(|row| row.get::<Option<String>>("lines")).transpose()?;
     Ok(lines.flatten().unwrap_or_default())
 }

@@ -37,7 +37,7 @@ impl Store {
     pub async fn polled_projects(&self, due_before: Timestamp) -> Result<Vec<PolledProject>> {
         let tx = self.db().read().await?;
         let mut due = Vec::new();
-        for row in tx.all(sql::POLLED_PROJECTS, values![due_before]).await? {
+        for row in tx.all(sql::POLLED_PROJECTS.of(tx.engine()), values![due_before]).await? {
             let (scope, project) = load_scoped(&tx, self.keys(), row.get("seq")?).await?;
             let credentials = credentials_of(&tx, self.keys(), &scope).await?;
             due.push(PolledProject { scope, project, credentials });
@@ -66,7 +66,7 @@ impl Store {
             heads.iter().map(|(branch, commit)| (branch.as_str(), commit.as_str())).collect();
         let tx = self.db().write("note_heads").await?;
         tx.run(FORGET, values![scope.seq]).await?;
-        tx.run(sql::ADD_HEADS, values![scope.seq, json(&all)?]).await?;
+        tx.run(sql::ADD_HEADS.of(tx.engine()), values![scope.seq, json(&all)?]).await?;
         tx.run(NOTE_LOOK, values![scope.seq, Clock::now()]).await?;
         tx.commit().await
     }

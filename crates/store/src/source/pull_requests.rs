@@ -22,7 +22,7 @@ const NOTE: &str = "INSERT INTO pull_request
     SELECT seq, $2, $3, $4, $5, $6, $7, $8 FROM project WHERE seq = $1
     ON CONFLICT (project_seq, number) DO UPDATE SET title = excluded.title, branch = excluded.branch,
         commit_hash = excluded.commit_hash, commit_message = excluded.commit_message,
-        fork = max(fork, excluded.fork), open = excluded.open";
+        fork = CASE pull_request.fork WHEN 1 THEN 1 ELSE excluded.fork END, open = excluded.open";
 const APPROVE: &str = "UPDATE pull_request SET approved = $3 WHERE project_seq = $1 AND number = $2";
 /// The newest deployment of a branch of the repository itself.
 const NEWEST_OF_BRANCH: &str = "SELECT seq FROM deployment

@@ -6,15 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use offprint_model::asset::AssetPath;
 use offprint_model::config::{EnvVarPatch, Environment, EnvironmentPatch, Patch};
-use offprint_model::deployment::{Commit, SkipReason};
+use offprint_model::deployment::{Commit, LogLine, SkipReason};
 use offprint_model::project::ProjectPatch;
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageName, StageStatus};
 use offprint_store::{
-    Entity, JobKind, NewBuild, NewContent, Page, StoreError, UploadedConfiguration, WorkerKind,
+    Clock, Entity, JobKind, NewBuild, NewContent, Page, StoreError, Upload, UploadedConfiguration, WorkerKind,
 };
 
-use crate::support::{TTL, World, branch, built, deploying, failed, key_of, new_build};
+use crate::support::{TTL, World, branch, built, deploying, failed, key_of, new_build, upload};
 
 #[tokio::test]
 async fn a_push_is_built_and_goes_live() {
@@ -400,4 +400,21 @@ async fn a_project_goes_with_everything_of_its_repository() {
     let page = Page { page: 1, per_page: 9 };
     assert_eq!(world.store.list_deployments(&again, None, page).await.unwrap().total, 0);
     assert!(world.store.claim_job("w", JobKind::Build, TTL, None).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn texts_with_zero_bytes_do_no_harm() {
+    let world = World::new().await;
+    let project = world.git_project("demo").await;
+    let mut new = new_build("main", "1");
+    new.commit.message = "before\0after".into();
+    let made = world.store.create_build(&project, new, None).await.unwrap();
+    assert!(made.commit.message.starts_with("before") && made.commit.message.ends_with("after"));
+    let lease = world.claim_build().await.unwrap();
+    let text = r"one\u0000 two\\u0000".to_owned() + "\0 three";
+    world.store.append_log(&lease, &[LogLine { at: Clock::now(), text }]).await.unwrap();
+    let read = world.store.logs(&project, &made.id).await.unwrap();
+    assert_eq!(read.last().unwrap().text, r"one\u0000 two\\u0000 three");
+    let odd = Upload { content_type: "text/html\0".into(), ..upload("/a.html", b"odd") };
+    world.store.put_assets(&world.account, vec![odd]).await.unwrap();
 }

@@ -118,8 +118,7 @@ async fn collections_and_uploads_at_once_lose_nothing() {
     let world = World::new().await;
     let project = world.project("demo").await;
     // A second handle, as that of a command beside the server.
-    let beside =
-        offprint_store::Store::open(offprint_store::StoreOptions::new(world.dir.path())).await.unwrap();
+    let beside = offprint_store::Store::open(world.options()).await.unwrap();
     let mut collections = tokio::task::JoinSet::new();
     for store in [world.store.clone(), beside] {
         collections.spawn(async move {

@@ -2,9 +2,9 @@
 
 use offprint_model::listing::{Entity, Filter, Order, Record, Value};
 use offprint_model::secret::Secret;
-use offprint_store::{DeployWish, ListQuery, Place, Reach, StoreError};
+use offprint_store::{DeployWish, ListQuery, Place, Reach, Store, StoreError};
 
-use crate::support::{World, failed, run};
+use crate::support::{World, failed, new_build, run};
 
 async fn reach(world: &World) -> Reach {
     world.store.authenticate(&Secret::new("secret".to_owned())).await.unwrap().unwrap().reach()
@@ -143,5 +143,35 @@ async fn an_earlier_build_is_rolled_back_to_and_cancelling_has_one_truth() {
     let cancelled = world.store.find(&reach, Entity::Deploy, made.id()).await.unwrap().unwrap().record;
     assert_eq!(cancelled.text("status"), Some("cancelled"));
     assert_eq!(cancelled.text("error"), Some("Canceled: a change of mind"));
+    world.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_have_no_gap_whichever_process_takes_them() {
+    let world = World::new().await;
+    let project = world.git_project("demo").await;
+    // A second handle shares nothing with the first but the database and the directory.
+    let beside = Store::open(world.options()).await.unwrap();
+    let mut pushes = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let store = if n % 2 == 0 { world.store.clone() } else { beside.clone() };
+        let project = project.clone();
+        pushes.spawn(async move {
+            let branch = format!("branch-{n}");
+            let made = store.create_build(&project, new_build(&branch, "1"), None).await.unwrap();
+            if n % 3 == 0 {
+                store.cancel_deployment(&project, &made.id).await.unwrap();
+            }
+        });
+    }
+    pushes.join_all().await;
+    let numbers = async |entity| {
+        let mut numbers: Vec<i64> =
+            statuses(&world, entity).await.into_iter().map(|(number, ..)| number).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    assert_eq!(numbers(Entity::Build).await, (1..=40).collect::<Vec<_>>());
+    assert_eq!(numbers(Entity::Deploy).await, (1..=40).collect::<Vec<_>>());
     world.assert_sound().await;
 }

@@ -23,6 +23,7 @@ mod jobs;
 mod lists;
 mod migration;
 mod order;
+mod postgres;
 mod predecessors;
 mod projects;
 mod pull_requests;

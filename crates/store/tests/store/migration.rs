@@ -38,7 +38,7 @@ async fn make_the_fixture() {
     let gone = world.deploy(&project, "gone", &[("/index.html", "gone")]).await;
     world.store.delete_deployment(&project, &gone.id, true).await.unwrap();
     world.create(&project, "main", &[("/index.html", "third")]).await;
-    let World { dir, store, account: _ } = world;
+    let World { dir, store, .. } = world;
     drop(store);
     let target = fixture(1);
     std::fs::create_dir_all(&target).unwrap();
@@ -67,7 +67,7 @@ async fn version_1() -> World {
 async fn opened(dir: tempfile::TempDir) -> World {
     let store = Store::open(StoreOptions::new(dir.path())).await.unwrap();
     let account = scope_of(&store, "0123456789abcdef0123456789abcdef", "secret").await.unwrap();
-    World { dir, store, account }
+    World { dir, database: None, store, account }
 }
 
 #[tokio::test]

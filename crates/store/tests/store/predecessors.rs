@@ -2,7 +2,7 @@
 
 use offprint_model::deployment::Deployment;
 use offprint_store::{Clock, Predecessor, ProjectRoutes, ProjectScope, ShortId};
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::ConnectionTrait;
 
 use crate::support::{World, run};
 
@@ -27,11 +27,6 @@ async fn predecessors(world: &World, project: &ProjectScope, label: Option<&str>
 
 fn shorts(deployments: &[&Deployment]) -> Vec<String> {
     deployments.iter().map(|deployment| deployment.id.short().to_owned()).collect()
-}
-
-async fn database(world: &World) -> DatabaseConnection {
-    let path = world.dir.path().join("offprint.db");
-    Database::connect(format!("sqlite://{}", path.display())).await.unwrap()
 }
 
 #[tokio::test]
@@ -125,7 +120,7 @@ async fn very_many_are_all_read() {
     world.deploy(&project, "main", &[("/a.html", "1")]).await;
     let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 45000)
         INSERT INTO predecessor SELECT project_seq, 'b' || i, seq, i FROM deployment, n";
-    database(&world).await.execute_unprepared(many).await.unwrap();
+    world.metadata().await.execute_unprepared(many).await.unwrap();
     let read = routes(&world, &project).await.predecessors;
     let numbers = read.iter().rev().map(|old| format!("b{}", old.retired.as_micros()));
     let labels = read.iter().rev().map(|old| old.label.clone().unwrap().as_str().to_owned());
@@ -144,7 +139,7 @@ async fn the_list_ends_after_a_number_and_a_time() {
     let expected: Vec<&Deployment> = made[3..35].iter().rev().collect();
     assert_eq!(predecessors(&world, &project, None).await, shorts(&expected));
 
-    let db = database(&world).await;
+    let db = world.metadata().await;
     let days_ago = |days: i64| Clock::now().as_micros() - days * 86_400_000_000;
     let age = |n: usize, days: i64| {
         let short = i64::from_str_radix(made[n].id.short(), 16).unwrap();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use offprint_model::asset::{AssetKey, AssetPath, KeyHasher};
 use offprint_store::{JobKind, NewDeployment, ProjectRoutes, Upload};
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::ConnectionTrait;
 
 use crate::support::{TTL, World, key_of, new_deployment, run, upload};
 
@@ -188,8 +188,7 @@ async fn predecessors_of_a_hundred_thousand_projects_are_read_soon() {
     for text in ["1", "2", "3"] {
         world.deploy(&project, "main", &[("/a.html", text)]).await;
     }
-    let db = format!("sqlite://{}", world.dir.path().join("offprint.db").display());
-    Database::connect(db).await.unwrap().execute_unprepared(COPY_PROJECTS).await.unwrap();
+    world.metadata().await.execute_unprepared(COPY_PROJECTS).await.unwrap();
     for _ in 0..3 {
         let start = Instant::now();
         let update = world.store.routing_since(0).await.unwrap();

@@ -3,9 +3,9 @@
 use offprint_model::id::{AccountId, TokenId};
 use offprint_model::secret::Secret;
 use offprint_model::time::Timestamp;
-use offprint_store::{Clock, Denied, Entity, Permission, Store, StoreError, StoreOptions};
+use offprint_store::{Clock, Denied, Entity, Permission, Store, StoreError};
 
-use crate::support::World;
+use crate::support::{World, options_in};
 
 fn secret(text: &str) -> Secret<String> {
     Secret::new(text.to_owned())
@@ -14,7 +14,8 @@ fn secret(text: &str) -> Secret<String> {
 #[tokio::test]
 async fn a_store_makes_its_first_account_and_token_once() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(StoreOptions::new(dir.path())).await.unwrap();
+    let options = options_in(dir.path()).await;
+    let store = Store::open(options.clone()).await.unwrap();
     let first = store.bootstrap(None, None, "Me", "me@example.com").await.unwrap();
     let token = first.token.expect("a token was made");
     assert_eq!(token.expose().len(), 40);
@@ -23,7 +24,7 @@ async fn a_store_makes_its_first_account_and_token_once() {
     assert!(again.token.is_none() && again.account == first.account);
 
     drop(store);
-    let store = Store::open(StoreOptions::new(dir.path())).await.unwrap();
+    let store = Store::open(options).await.unwrap();
     let principal = store.authenticate(&token).await.unwrap().expect("the token is good");
     assert_eq!(principal.email(), "me@example.com");
     assert_eq!(principal.accounts(), std::slice::from_ref(&first.account));
@@ -88,10 +89,10 @@ async fn no_secret_is_on_the_disk() {
 #[tokio::test]
 async fn a_lost_key_is_noticed_at_once() {
     let world = World::new().await;
-    let dir = world.dir;
+    let options = world.options();
     drop(world.store);
-    std::fs::remove_file(dir.path().join("secret.key")).unwrap();
-    let opened = Store::open(StoreOptions::new(dir.path())).await;
+    std::fs::remove_file(world.dir.path().join("secret.key")).unwrap();
+    let opened = Store::open(options).await;
     assert!(matches!(opened, Err(StoreError::WrongSecretKey)));
 }
 
@@ -108,7 +109,8 @@ async fn processes_may_open_one_store_at_once() {
     // Many rounds, since a database that is new is where two of them could meet.
     for _ in 0..20 {
         let dir = tempfile::tempdir().unwrap();
-        let open = || Store::open(StoreOptions::new(dir.path()));
+        let options = options_in(dir.path()).await;
+        let open = || Store::open(options.clone());
         let (one, two, three) = tokio::join!(open(), open(), open());
         let (one, two, three) = (one.unwrap(), two.unwrap(), three.unwrap());
         let made = one.bootstrap(None, None, "Me", "me@example.com").await.unwrap();

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod cluster;
+
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,14 +22,19 @@ use offprint_store::blobs::NewPack;
 use offprint_store::invariants::check_invariants;
 use offprint_store::{
     AccountScope, Clock, JobKind, Lease, NewBuild, NewContent, NewDeployment, NewProject, Permission,
-    ProjectScope, Result, Store, StoreError, StoreOptions, Upload,
+    PostgresUrl, ProjectScope, Result, Store, StoreError, StoreOptions, Upload,
 };
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 
 pub(crate) const TTL: Duration = Duration::from_secs(60);
+
+/// The variable with the URL of a PostgreSQL server, where the tests are to run on one: each makes a database there.
+pub(crate) const DATABASE_SERVER: &str = "OFFPRINT_TEST_POSTGRES";
 
 /// A store with one account.
 pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
+    pub(crate) database: Option<PostgresUrl>,
     pub(crate) store: Store,
     pub(crate) account: AccountScope,
 }
@@ -38,19 +46,35 @@ impl World {
 
     pub(crate) async fn with(change: impl FnOnce(&mut StoreOptions)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut options = StoreOptions::new(dir.path());
+        let mut options = options_in(dir.path()).await;
         change(&mut options);
+        let database = options.database.clone();
         let store = Store::open(options).await.unwrap();
         let account = scope_of(&store, "0123456789abcdef0123456789abcdef", "secret").await.unwrap();
-        Self { dir, store, account }
+        Self { dir, database, store, account }
     }
 
     pub(crate) async fn reopen(self) -> Self {
-        let Self { dir, store, account: _ } = self;
+        let options = self.options();
+        let Self { dir, database, store, account: _ } = self;
         drop(store);
-        let store = Store::open(StoreOptions::new(dir.path())).await.unwrap();
+        let store = Store::open(options).await.unwrap();
         let account = scope_of(&store, "0123456789abcdef0123456789abcdef", "secret").await.unwrap();
-        Self { dir, store, account }
+        Self { dir, database, store, account }
+    }
+
+    /// What opens the store once more.
+    pub(crate) fn options(&self) -> StoreOptions {
+        StoreOptions { database: self.database.clone(), ..StoreOptions::new(self.dir.path()) }
+    }
+
+    /// The metadata, past the store.
+    pub(crate) async fn metadata(&self) -> DatabaseConnection {
+        let url = match &self.database {
+            Some(url) => url.to_string(),
+            None => format!("sqlite://{}", self.dir.path().join("offprint.db").display()),
+        };
+        Database::connect(url).await.unwrap()
     }
 
     pub(crate) async fn project(&self, name: &str) -> ProjectScope {
@@ -162,6 +186,19 @@ impl World {
     pub(crate) async fn assert_sound(&self) {
         assert_eq!(check_invariants(&self.store).await.unwrap(), Vec::<String>::new());
     }
+}
+
+/// What opens a store in a directory: with SQLite, or with a new database of the server that the tests run on.
+pub(crate) async fn options_in(dir: &std::path::Path) -> StoreOptions {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    #[allow(clippy::disallowed_methods, reason = "how the tests are told")]
+    let Ok(server) = std::env::var(DATABASE_SERVER) else { return StoreOptions::new(dir) };
+    let name = format!("test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    let admin = Database::connect(&server).await.unwrap();
+    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+    admin.close().await.unwrap();
+    let url = server.replace("/postgres?", &format!("/{name}?"));
+    StoreOptions { database: Some(PostgresUrl::parse(&url).unwrap()), ..StoreOptions::new(dir) }
 }
 
 pub(crate) async fn scope_of(store: &Store, account: &str, token: &str) -> Result<AccountScope> {

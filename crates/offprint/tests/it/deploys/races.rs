@@ -4,14 +4,24 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, id};
+use crate::support::{Cluster, TestServer, id};
 
 /// So many ask for deploys, and cancel every other one.
 const CALLERS: usize = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_creators_and_cancellers_agree() {
-    let server = TestServer::start().await;
+    creators_and_cancellers_agree(TestServer::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_creators_and_cancellers_agree_on_postgres() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let server = TestServer::start_with(&[("OFFPRINT_DATABASE", &cluster.database())]).await;
+    creators_and_cancellers_agree(server).await;
+}
+
+async fn creators_and_cancellers_agree(server: TestServer) {
     let api = server.deploys().await;
     let (app, version) = api.app("Races", &[("index.html", "first")]).await;
     let first = api.build(&version).await;

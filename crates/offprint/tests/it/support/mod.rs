@@ -1,6 +1,8 @@
 //! What the tests stand on: the real server, actors that talk to it, and the released clients.
 
 mod api;
+#[path = "../../../../store/tests/support/cluster.rs"]
+mod cluster;
 mod deploys;
 mod forge;
 mod form;
@@ -13,6 +15,8 @@ mod server;
 mod site;
 mod socket;
 mod wrangler;
+
+pub(crate) use cluster::Cluster;
 
 pub(crate) use api::{Answer, Api, Call, project, projects};
 pub(crate) use deploys::{Deploys, id};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use offprint_model::listing::{Entity, Value};
 use offprint_model::time::Timestamp;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
 use super::random::Random;
 use crate::support::{World, new_project, scope_of};
@@ -37,8 +37,7 @@ impl Data {
             let account = if workspace == 0 { &world.account } else { &other };
             world.store.create_project(account, new_project(name)).await.unwrap();
         }
-        let path = world.dir.path().join("offprint.db");
-        let db = Database::connect(format!("sqlite://{}", path.display())).await.unwrap();
+        let db = world.metadata().await;
         let mut data = Self::default();
         data.read_workspaces_and_apps(&db).await;
         let mut random = Random::new(42);
@@ -58,7 +57,7 @@ impl Data {
 
     async fn read_workspaces_and_apps(&mut self, db: &DatabaseConnection) {
         let sql = "SELECT public_id, name, created FROM account ORDER BY seq";
-        for row in db.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap() {
+        for row in db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap() {
             let text = |column| row.try_get_by::<String, _>(column).unwrap();
             self.add(
                 Entity::Workspace,
@@ -71,7 +70,7 @@ impl Data {
             );
         }
         let sql = "SELECT public_id, id, name, created, modified, created_by, account_seq FROM project ORDER BY seq";
-        for row in db.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap() {
+        for row in db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap() {
             let text = |column| Some(Value::Text(row.try_get_by::<String, _>(column).unwrap()));
             let workspace = row.try_get_by::<i64, _>("account_seq").unwrap() as usize - 1;
             let in_workspace = self.of(Entity::Workspace)[workspace].values["id"].clone();
@@ -106,7 +105,7 @@ impl Data {
         let prompt = random.of(&["auto", "manual", "redeploy"]);
         let common = Common::draw(random);
         let sql = "INSERT INTO build (id, account_seq, project_seq, number, status, prompt, error, created_by, started, completed,
-            created, source_event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            created, source_event) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
         run(
             db,
             sql,
@@ -142,7 +141,7 @@ impl Data {
         let common = Common::draw(random);
         let sql = "INSERT INTO deployment (id, short, project_seq, build_seq, environment, branch, label, production_branch,
             commit_hash, commit_message, commit_dirty, cause, created, modified, stages, build_config, config, uses_functions)
-            VALUES (?, ?, ?, ?, 'production', 'main', 'main', 'main', '', '', 0, 'ad_hoc', 0, 0, '', '', '', 0)";
+            VALUES ($1, $2, $3, $4, 'production', 'main', 'main', 'main', '', '', 0, 'ad_hoc', 0, 0, '', '', '', 0)";
         let (project_seq, build_seq) = (app as i64 + 1, build as i64 + 1);
         let deployment = format!("deployment {n}");
         run(
@@ -153,7 +152,7 @@ impl Data {
         .await;
         let sql = "INSERT INTO deploy (id, account_seq, project_seq, number, status, prompt, error, created_by, started, completed,
             created, source_event, build_seq, deployment_seq, cause)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT max(seq) FROM deployment), 'create')";
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, (SELECT max(seq) FROM deployment), 'create')";
         run(
             db,
             sql,
@@ -198,7 +197,7 @@ impl Data {
         let name = ["resolve_build", "seal", "upload", "activate"][position];
         let status = random.of(&["pending", "completed", "failed", "skipped"]);
         let error = (random.below(2) == 0).then(|| random.of(&TEXTS).to_owned());
-        let sql = "INSERT INTO deploy_step (deploy_seq, position, id, name, status, error, created) VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let sql = "INSERT INTO deploy_step (deploy_seq, position, id, name, status, error, created) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let values = vec![
             (deploy as i64 + 1).into(),
             (position as i64).into(),
@@ -293,5 +292,5 @@ fn time(micros: i64) -> Value {
 }
 
 async fn run(db: &DatabaseConnection, sql: &'static str, values: Vec<sea_orm::Value>) {
-    db.execute_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)).await.unwrap();
+    db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await.unwrap();
 }

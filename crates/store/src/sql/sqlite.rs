@@ -1,10 +1,4 @@
-//! The statements that only SQLite understands. Another engine gets a module like this one; all other
-//! statements are shared.
-//!
-//! Sets travel as one JSON array and not as thousands of statements: each statement costs a hop to the
-//! connection's thread and back.
-
-use offprint_model::listing::LikePattern;
+//! The statements that SQLite has in its own words.
 
 /// That a column is in the JSON array $1.
 macro_rules! in_json {
@@ -14,13 +8,16 @@ macro_rules! in_json {
 }
 pub(crate) use in_json;
 
-/// What follows a column that is compared with [`like_pattern`]. SQLite's LIKE ignores the case of letters; GLOB does not.
-pub(crate) const LIKE: &str = " GLOB ";
+/// What follows a text to have it compared byte by byte.
+pub(super) const BYTEWISE: &str = " COLLATE BINARY";
 
-/// A pattern in the language of [`LIKE`]. One that ignores the case is in lower case, for a column in lower case.
-pub(crate) fn like_pattern(pattern: &LikePattern) -> String {
-    let mut glob = String::with_capacity(pattern.text.len());
-    let mut characters = pattern.text.chars();
+/// What follows a column that is compared with a pattern. SQLite's LIKE ignores the case of letters; GLOB does not.
+pub(super) const LIKE: &str = " GLOB ";
+
+/// A pattern of GLOB.
+pub(super) fn like_pattern(text: &str) -> String {
+    let mut glob = String::with_capacity(text.len());
+    let mut characters = text.chars();
     while let Some(character) = characters.next() {
         match character {
             '%' => glob.push('*'),
@@ -29,7 +26,7 @@ pub(crate) fn like_pattern(pattern: &LikePattern) -> String {
             other => literal(&mut glob, other),
         }
     }
-    if pattern.ignores_case { glob.to_ascii_lowercase() } else { glob }
+    glob
 }
 
 fn literal(glob: &mut String, character: char) {
@@ -40,18 +37,18 @@ fn literal(glob: &mut String, character: char) {
 }
 
 /// $1 JSON array of hashes in hex: those that have a row.
-pub(crate) const KNOWN_BLOBS: &str = "SELECT hash FROM blob
+pub(super) const KNOWN_BLOBS: &str = "SELECT hash FROM blob
     WHERE hash IN (SELECT unhex(value) FROM json_each($1))";
 
 /// $1 JSON array of [hash in hex, size], $2 now.
-pub(crate) const ADD_BLOBS: &str = "INSERT INTO blob (hash, size, touched)
+pub(super) const ADD_BLOBS: &str = "INSERT INTO blob (hash, size, touched)
     SELECT unhex(value->>0), value->>1, $2 FROM json_each($1) WHERE true
     ON CONFLICT (hash) DO UPDATE SET touched = excluded.touched";
 
 /// $1 account, $2 JSON array of [key, hash in hex, content type, verified extension or null], $3 now.
 ///
 /// A key that is known to belong to its bytes is not turned to other bytes by one that is not.
-pub(crate) const ADD_KEYS: &str = "INSERT INTO asset_key
+pub(super) const ADD_KEYS: &str = "INSERT INTO asset_key
         (account_seq, key, blob_id, content_type, verified_extension, refreshed)
     SELECT $1, value->>0, (SELECT id FROM blob WHERE hash = unhex(value->>1)), value->>2, value->>3, $3
         FROM json_each($2) WHERE true
@@ -65,108 +62,108 @@ pub(crate) const ADD_KEYS: &str = "INSERT INTO asset_key
             WHERE asset_key.verified_extension IS NOT NULL AND excluded.verified_extension IS NULL)";
 
 /// $1 account, $2 JSON array of keys: those without a row, in the order given.
-pub(crate) const MISSING_KEYS: &str = "SELECT j.value AS key FROM json_each($2) j
+pub(super) const MISSING_KEYS: &str = "SELECT j.value AS key FROM json_each($2) j
     WHERE NOT EXISTS (SELECT 1 FROM asset_key k WHERE k.account_seq = $1 AND k.key = j.value)
     ORDER BY j.key";
 
 /// $1 account, $2 JSON array of keys, $3 time: whether any of them was last refreshed before the time.
-pub(crate) const ANY_STALE_KEY: &str = "SELECT 1 AS stale FROM asset_key
+pub(super) const ANY_STALE_KEY: &str = "SELECT 1 AS stale FROM asset_key
     WHERE account_seq = $1 AND key IN (SELECT value FROM json_each($2)) AND refreshed < $3 LIMIT 1";
 
 /// $1 account, $2 JSON array of keys, $3 time before which a key is stale, $4 now.
-pub(crate) const REFRESH_KEYS: &str = "UPDATE asset_key SET refreshed = $4
+pub(super) const REFRESH_KEYS: &str = "UPDATE asset_key SET refreshed = $4
     WHERE account_seq = $1 AND key IN (SELECT value FROM json_each($2)) AND refreshed < $3";
 
 /// $1 account, $2 JSON array of keys: one JSON array of [key, blob id, hash in hex, size, content type,
 /// verified extension or null]. Twenty thousand rows would take ten times as long to hand over.
-pub(crate) const KEY_ROWS: &str = "SELECT json_group_array(json_array(
+pub(super) const KEY_ROWS: &str = "SELECT json_group_array(json_array(
         k.key, k.blob_id, hex(b.hash), b.size, k.content_type, k.verified_extension)) AS found
     FROM asset_key k JOIN blob b ON b.id = k.blob_id
     WHERE k.account_seq = $1 AND k.key IN (SELECT value FROM json_each($2))";
 
 /// $1 account, $2 JSON array of [key, blob id, extension].
-pub(crate) const VERIFY_KEYS: &str = "UPDATE asset_key SET verified_extension = j.value->>2
+pub(super) const VERIFY_KEYS: &str = "UPDATE asset_key SET verified_extension = j.value->>2
     FROM json_each($2) j
     WHERE account_seq = $1 AND asset_key.key = j.value->>0 AND blob_id = j.value->>1";
 
 /// $1 account, $2 JSON array of [key, blob id].
-pub(crate) const FORGET_KEYS: &str = "DELETE FROM asset_key WHERE account_seq = $1
+pub(super) const FORGET_KEYS: &str = "DELETE FROM asset_key WHERE account_seq = $1
     AND (key, blob_id) IN (SELECT value->>0, value->>1 FROM json_each($2))";
 
 /// $1 site, $2 JSON array of blob ids, each once.
-pub(crate) const ADD_PINS: &str = "INSERT INTO pin (site_id, blob_id)
+pub(super) const ADD_PINS: &str = "INSERT INTO pin (site_id, blob_id)
     SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO NOTHING";
 
 /// $1 site: one JSON array of [hash in hex, size] of all its pins.
-pub(crate) const PINNED: &str = "SELECT json_group_array(json_array(hex(b.hash), b.size)) AS pinned
+pub(super) const PINNED: &str = "SELECT json_group_array(json_array(hex(b.hash), b.size)) AS pinned
     FROM pin JOIN blob b ON b.id = pin.blob_id WHERE pin.site_id = $1";
 
 /// $1 deployment, $2 JSON array of [time, text].
-pub(crate) const APPEND_LOG: &str = "INSERT INTO log (deployment_seq, n, at, text)
+pub(super) const APPEND_LOG: &str = "INSERT INTO log (deployment_seq, n, at, text)
     SELECT $1, (SELECT coalesce(max(n), 0) FROM log WHERE deployment_seq = $1) + 1 + j.key,
         j.value->>0, j.value->>1
     FROM json_each($2) j";
 
 /// $1 time: projects with a source that is to be polled and was not since.
-pub(crate) const POLLED_PROJECTS: &str = "SELECT seq FROM project
+pub(super) const POLLED_PROJECTS: &str = "SELECT seq FROM project
     WHERE source IS NOT NULL AND source->>'poll' = 1 AND (polled IS NULL OR polled < $1)
     ORDER BY polled, seq";
 
 /// $1 project, $2 JSON array of [branch, commit].
-pub(crate) const ADD_HEADS: &str = "INSERT INTO source_head (project_seq, branch, commit_hash)
+pub(super) const ADD_HEADS: &str = "INSERT INTO source_head (project_seq, branch, commit_hash)
     SELECT $1, value->>0, value->>1 FROM json_each($2)";
 
 /// $1 JSON array of project numbers.
-pub(crate) const DOMAINS_OF_PROJECTS: &str = "SELECT project_seq, name FROM domain
+pub(super) const DOMAINS_OF_PROJECTS: &str = "SELECT project_seq, name FROM domain
     WHERE project_seq IN (SELECT value FROM json_each($1)) ORDER BY seq";
 
 /// $1 JSON array of deployment numbers.
-pub(crate) const BRANCH_ALIASES_OF: &str = "SELECT deployment_seq, label FROM branch_alias
+pub(super) const BRANCH_ALIASES_OF: &str = "SELECT deployment_seq, label FROM branch_alias
     WHERE deployment_seq IN (SELECT value FROM json_each($1)) ORDER BY deployment_seq, label";
 
 /// $1 JSON array of deployment numbers: the live ones with the active domains of their projects.
-pub(crate) const PRODUCTION_ALIASES_OF: &str = "SELECT p.canonical, m.name
+pub(super) const PRODUCTION_ALIASES_OF: &str = "SELECT p.canonical, m.name
     FROM project p LEFT JOIN domain m ON m.project_seq = p.seq AND m.status = 'active'
     WHERE p.canonical IN (SELECT value FROM json_each($1)) ORDER BY p.canonical, m.seq";
 
 /// $1 time up to which a blob is old, $2 JSON array of blob ids: those that nothing holds.
-pub(crate) const UNHELD_BLOBS: &str = "SELECT b.id, b.hash, b.size FROM blob b
+pub(super) const UNHELD_BLOBS: &str = "SELECT b.id, b.hash, b.size FROM blob b
     WHERE b.id IN (SELECT value FROM json_each($2)) AND b.touched <= $1
     AND NOT EXISTS (SELECT 1 FROM pin WHERE pin.blob_id = b.id)
     AND NOT EXISTS (SELECT 1 FROM version_file f WHERE f.blob_id = b.id)
     AND NOT EXISTS (SELECT 1 FROM asset_key k WHERE k.blob_id = b.id AND k.refreshed > $1)";
 
 /// $1 JSON array of blob ids.
-pub(crate) const FORGET_KEYS_OF_BLOBS: &str =
+pub(super) const FORGET_KEYS_OF_BLOBS: &str =
     "DELETE FROM asset_key WHERE blob_id IN (SELECT value FROM json_each($1))";
 
 /// $1 JSON array of blob ids.
-pub(crate) const FORGET_BLOBS: &str = "DELETE FROM blob WHERE id IN (SELECT value FROM json_each($1))";
+pub(super) const FORGET_BLOBS: &str = "DELETE FROM blob WHERE id IN (SELECT value FROM json_each($1))";
 
 // The routing table as lines of text: one row with thousands of lines is read many times faster than
 // thousands of rows. Each takes projects from $1 up to $2.
 
 /// $1 project to begin after, $2 how many: lines "project visible name"; visible is 1, or 0 for one that nobody may see.
-pub(crate) const ROUTED_NAMES: &str =
+pub(super) const ROUTED_NAMES: &str =
     "SELECT group_concat(seq || ' ' || visible || ' ' || name, char(10)) AS lines
     FROM (SELECT seq, name, deleted IS NULL AND public_access = 1 AS visible FROM project
         WHERE seq > $1 ORDER BY seq LIMIT $2)";
 
 /// Lines "project short-id site".
-pub(crate) const ROUTED_PRODUCTION: &str =
+pub(super) const ROUTED_PRODUCTION: &str =
     "SELECT group_concat(p.seq || ' ' || d.short || ' ' || lower(hex(s.hash)), char(10)) AS lines
     FROM project p JOIN deployment d ON d.seq = p.canonical JOIN site s ON s.id = d.site_id
     WHERE p.seq BETWEEN $1 AND $2";
 
 /// Lines "project short-id site label".
-pub(crate) const ROUTED_BRANCHES: &str = "SELECT group_concat(a.project_seq || ' ' || d.short || ' '
+pub(super) const ROUTED_BRANCHES: &str = "SELECT group_concat(a.project_seq || ' ' || d.short || ' '
         || lower(hex(s.hash)) || ' ' || a.label, char(10)) AS lines
     FROM branch_alias a JOIN deployment d ON d.seq = a.deployment_seq JOIN site s ON s.id = d.site_id
     WHERE a.project_seq BETWEEN $1 AND $2";
 
 /// $3, $4, $5 project, deployment and label of the last line before; $6 how many: lines "project deployment
 /// label short-id site retired", the label after a dot, so that production has a word there as well.
-pub(crate) const ROUTED_PREDECESSORS: &str = "SELECT group_concat(project_seq || ' ' || deployment_seq
+pub(super) const ROUTED_PREDECESSORS: &str = "SELECT group_concat(project_seq || ' ' || deployment_seq
         || ' .' || label || ' ' || short || ' ' || site || ' ' || retired, char(10)) AS lines
     FROM (SELECT q.project_seq, q.deployment_seq, q.label, d.short, lower(hex(s.hash)) AS site, q.retired
         FROM predecessor q JOIN deployment d ON d.seq = q.deployment_seq JOIN site s ON s.id = d.site_id
@@ -174,7 +171,7 @@ pub(crate) const ROUTED_PREDECESSORS: &str = "SELECT group_concat(project_seq ||
         ORDER BY q.project_seq, q.label, q.deployment_seq LIMIT $6)";
 
 /// $3, $4 the last line before; $5 how many: lines "project short-id site", the site "-" when deleted.
-pub(crate) const ROUTED_DEPLOYMENTS: &str =
+pub(super) const ROUTED_DEPLOYMENTS: &str =
     "SELECT group_concat(project_seq || ' ' || short || ' ' || site, char(10)) AS lines
     FROM (SELECT d.project_seq, d.short, CASE WHEN s.id IS NULL THEN '-' ELSE lower(hex(s.hash)) END AS site
         FROM deployment d LEFT JOIN site s ON s.id = d.site_id
@@ -183,6 +180,24 @@ pub(crate) const ROUTED_DEPLOYMENTS: &str =
         ORDER BY d.project_seq, d.short LIMIT $5)";
 
 /// Lines "project domain".
-pub(crate) const ROUTED_DOMAINS: &str = "SELECT group_concat(project_seq || ' ' || name, char(10)) AS lines
+pub(super) const ROUTED_DOMAINS: &str = "SELECT group_concat(project_seq || ' ' || name, char(10)) AS lines
     FROM (SELECT project_seq, name FROM domain
         WHERE status = 'active' AND project_seq BETWEEN $1 AND $2 ORDER BY project_seq, seq)";
+
+/// Rows that refer to nothing.
+pub(super) const DANGLING: &str =
+    "SELECT 'a row of ' || \"table\" || ' refers to nothing' AS broken FROM pragma_foreign_key_check";
+
+/// Damage of the file.
+pub(super) const DAMAGE: &str =
+    "SELECT 'the database is damaged: ' || quick_check AS broken FROM pragma_quick_check
+    WHERE quick_check <> 'ok'";
+
+/// The table of migrations.
+pub(super) const CREATE_MIGRATIONS: &str = "CREATE TABLE schema_migration (
+    version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied INTEGER NOT NULL
+) STRICT";
+
+/// A row if there is such a table.
+pub(super) const HAS_MIGRATIONS: &str =
+    "SELECT 1 AS found FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migration'";
