@@ -73,15 +73,11 @@ async fn an_expired_lease_goes_to_another_and_the_first_holder_can_write_nothing
     let world = World::new().await;
     let project = world.project("demo").await;
     let made = world.create(&project, "main", &[("/a.html", "1")]).await;
-    let slow = world
-        .store
-        .claim_job("slow", JobKind::Upload, Duration::from_millis(20), None)
-        .await
-        .unwrap()
-        .unwrap();
+    let slow =
+        world.store.claim_job("slow", JobKind::Upload, Duration::from_secs(2), None).await.unwrap().unwrap();
     let sealed = world.store.seal(&slow).await.unwrap();
     assert!(world.store.claim_job("quick", JobKind::Upload, TTL, None).await.unwrap().is_none());
-    tokio::time::sleep(Duration::from_millis(40)).await;
+    tokio::time::sleep(Duration::from_millis(2100)).await;
     // Nobody else has claimed it: the slow one may go on.
     world.store.set_stages(&slow, deploying(made.stages)).await.unwrap();
     let quick = world.store.claim_job("quick", JobKind::Upload, TTL, None).await.unwrap().unwrap();
