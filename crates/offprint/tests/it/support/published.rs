@@ -56,7 +56,8 @@ impl Published {
 
     /// Checks an answer. `path` is the whole path, with or without a query.
     pub(crate) fn check(&self, method: &str, path: &str, status: u16, json: &Value) -> Result<(), String> {
-        let path = path.split('?').next().unwrap_or(path);
+        // A base that ends with a slash doubles the one that follows; the server forgives that.
+        let path = path.split('?').next().unwrap_or(path).replacen("//", "/", 1);
         let fits = |pattern: &str| {
             pattern.split('/').count() == path.split('/').count()
                 && pattern.split('/').zip(path.split('/')).all(|(a, b)| a.starts_with('{') || a == b)
