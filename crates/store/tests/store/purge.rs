@@ -6,7 +6,7 @@ use offprint_model::listing::{Entity, Filter, Order, Value};
 use offprint_model::name::{Hostname, ProjectName};
 use offprint_model::secret::Secret;
 use offprint_store::{Deleted, ListQuery, Place, Reach};
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::ConnectionTrait;
 
 use crate::support::World;
 
@@ -32,8 +32,7 @@ async fn a_deleted_app_goes_for_good_when_its_time_is_over_and_not_before() {
     let world = World::new().await;
     let secret = Secret::new("secret".to_owned());
     let reach = world.store.authenticate(&secret).await.unwrap().unwrap().reach();
-    let database = format!("sqlite://{}", world.dir.path().join("offprint.db").display());
-    let database = Database::connect(database).await.unwrap();
+    let database = world.metadata().await;
     for (name, tier) in TIERS {
         let project = world.project(name).await;
         world.deploy(&project, "main", &[("/index.html", name)]).await;
