@@ -148,7 +148,10 @@ def measure(scenario, contender, seconds, rate, scratch):
     request = load.Request(contender.host, scenario.path, length=len(scenario.body))
     pids = process_tree(contender.pid)
     before = cpu_seconds(pids)
-    fast = load.wrk(contender.port, [request], seconds, scratch)
-    cpu = cpu_seconds(pids) - before
-    paced = load.paced(contender.port, [request], rate, seconds, scratch, CLIENT_RATE, LATE_MAX)
+    try:
+        fast = load.wrk(contender.port, [request], seconds, scratch)
+        cpu = cpu_seconds(pids) - before
+        paced = load.paced(contender.port, [request], rate, seconds, scratch, CLIENT_RATE, LATE_MAX)
+    except load.LoadError as error:
+        raise load.LoadError(f"{contender.name}: {error}") from error
     return Sample(fast.rate, cpu * 1e6 / fast.requests, fast.p99_us / 1000, paced.percentile_us(0.99) / 1000)
