@@ -56,8 +56,8 @@ const UNPINNED: &str = "SELECT b.id FROM blob b WHERE b.id > $1 AND b.touched <=
 const HASHES_BETWEEN: &str = "SELECT hash FROM blob WHERE hash BETWEEN $1 AND $2";
 
 impl Store {
-    /// Removes apps that nobody may restore any more, and the blobs that nothing has held for the grace time. May run beside uploads, deployments and
-    /// another collection, also of another process.
+    /// Removes apps that nobody may restore any more, and the blobs that nothing has held for the grace time. May run
+    /// beside uploads, deployments and another collection, also of another process.
     pub async fn collect(&self, grace: Duration) -> Result<Collected> {
         self.purge_deleted_apps().await?;
         let old = ago(Clock::now(), grace);

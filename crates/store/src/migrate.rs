@@ -32,7 +32,7 @@ const SQLITE: &[Migration] = &[
     },
 ];
 
-/// Numbered apart from those of SQLite: the first makes what the first six make there.
+/// Numbered apart from those of SQLite: the first makes what the first seven make there.
 const POSTGRES: &[Migration] = &[Migration {
     version: 1,
     name: "initial",

@@ -33,16 +33,16 @@ pub(super) async fn follow_workspace(
 ) -> Result<Response> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
     let mut follower = WorkspaceFollower { ctx: ctx.clone(), reach, id, after: Place::First };
-    // Without a word only what comes is told: the place to begin is the newest there is.
-    let page = follower.page(last.map_or(Place::First, |last| Place::Before(last.to_owned()))).await;
-    let page = page.map_err(|error| match error {
+    let place = last.map_or(Place::First, |last| Place::Before(last.to_owned()));
+    // Asked for one event, the store says whether the place is one, and which event is the newest.
+    let page = follower.page(place.clone(), 1).await.map_err(|error| match error {
         StoreError::BadCursor(why) => Problem::at("Last-Event-ID", why.to_string()),
         error => error.into(),
     })?;
-    follower.after = match (last, page.first()) {
-        (Some(last), _) => Place::Before(last.to_owned()),
-        (None, Some(newest)) => Place::Before(newest.cursor.clone()),
-        (None, None) => Place::First,
+    // Without a word of the client only what comes is told.
+    follower.after = match (place, page.first()) {
+        (Place::First, Some(newest)) => Place::Before(newest.cursor.clone()),
+        (place, _) => place,
     };
     answer(ctx, follower)
 }
@@ -89,10 +89,10 @@ struct WorkspaceFollower {
 }
 
 impl WorkspaceFollower {
-    async fn page(&self, place: Place) -> Result<Vec<Listing>, StoreError> {
+    async fn page(&self, place: Place, limit: u32) -> Result<Vec<Listing>, StoreError> {
         let of_workspace = Filter::eq(Entity::Event, "workspaceId", Value::Text(self.id.clone()));
         let filter = Filter::All(of_workspace.into_iter().collect());
-        let asked = ListQuery { filter, order: Order::newest_first(Entity::Event), place, limit: EVENTS_MAX };
+        let asked = ListQuery { filter, order: Order::newest_first(Entity::Event), place, limit };
         Ok(self.ctx.store.list(&self.reach, Entity::Event, &asked).await?.items)
     }
 }
@@ -100,7 +100,7 @@ impl WorkspaceFollower {
 impl Follow for WorkspaceFollower {
     /// The id of each event in the stream is its cursor: what a client sends back is then the place to go on.
     async fn look(&mut self) -> Option<News> {
-        let page = self.page(self.after.clone()).await.ok()?;
+        let page = self.page(self.after.clone(), EVENTS_MAX).await.ok()?;
         let mut news = News::default();
         for item in page.iter().rev() {
             event(&mut news.text, Some(&item.cursor), "event", &shown(&self.ctx, item));

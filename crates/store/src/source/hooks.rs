@@ -20,8 +20,7 @@ const LIST: &str =
 const FIND: &str = "SELECT project_seq, branch FROM deploy_hook WHERE hash = $1";
 const ADD: &str = "INSERT INTO deploy_hook (project_seq, hash, sealed, name, branch, created)
     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (project_seq, branch) DO NOTHING";
-const OF_PROJECT: &str = "SELECT name, branch FROM deploy_hook WHERE project_seq = $1 AND hash = $2";
-const DELETE: &str = "DELETE FROM deploy_hook WHERE project_seq = $1 AND hash = $2";
+const DELETE: &str = "DELETE FROM deploy_hook WHERE project_seq = $1 AND hash = $2 RETURNING name, branch";
 
 /// An address that builds a branch. Without `Debug`: whoever knows the id may build.
 #[derive(Clone, PartialEq, Eq)]
@@ -100,9 +99,8 @@ impl Store {
     /// `NotFound(DeployHook)`.
     pub async fn delete_deploy_hook(&self, scope: &ProjectScope, hook_id: &str) -> Result<()> {
         let tx = self.db().write("delete_deploy_hook").await?;
-        let row = tx.one(OF_PROJECT, values![scope.seq, hash(hook_id)]).await?;
-        let row = row.ok_or(StoreError::NotFound(Entity::DeployHook))?;
-        tx.run(DELETE, values![scope.seq, hash(hook_id)]).await?;
+        let deleted = tx.returning(DELETE, values![scope.seq, hash(hook_id)]).await?;
+        let row = deleted.first().ok_or(StoreError::NotFound(Entity::DeployHook))?;
         let (name, branch): (String, String) = (row.get("name")?, row.get("branch")?);
         scope.tell_of(&tx, "deploy_hook.deleted", &[("name", &name), ("branch", &branch)]).await?;
         tx.commit().await

@@ -106,25 +106,7 @@ impl Data {
         let common = Common::draw(random);
         let sql = "INSERT INTO build (id, account_seq, project_seq, number, status, prompt, error, created_by, started, completed,
             created, source_event) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-        run(
-            db,
-            sql,
-            vec![
-                id.as_str().into(),
-                (workspace as i64 + 1).into(),
-                (app as i64 + 1).into(),
-                (n as i64).into(),
-                status.into(),
-                prompt.into(),
-                common.error.clone().into(),
-                common.created_by.clone().into(),
-                common.started.into(),
-                common.completed.into(),
-                common.created.into(),
-                common.source_event.clone().into(),
-            ],
-        )
-        .await;
+        run(db, sql, common.columns(&id, app, n, status, prompt)).await;
         let values = self.run_values(&id, app, n, status, prompt, &common);
         self.add(Entity::Build, values, [(Entity::App, app), (Entity::Workspace, workspace)]);
     }
@@ -153,26 +135,9 @@ impl Data {
         let sql = "INSERT INTO deploy (id, account_seq, project_seq, number, status, prompt, error, created_by, started, completed,
             created, source_event, build_seq, deployment_seq, cause)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, (SELECT max(seq) FROM deployment), 'create')";
-        run(
-            db,
-            sql,
-            vec![
-                id.as_str().into(),
-                (workspace as i64 + 1).into(),
-                project_seq.into(),
-                (n as i64).into(),
-                status.into(),
-                prompt.into(),
-                common.error.clone().into(),
-                common.created_by.clone().into(),
-                common.started.into(),
-                common.completed.into(),
-                common.created.into(),
-                common.source_event.clone().into(),
-                has_build.then_some(build_seq).into(),
-            ],
-        )
-        .await;
+        let mut columns = common.columns(&id, app, n, status, prompt);
+        columns.push(has_build.then_some(build_seq).into());
+        run(db, sql, columns).await;
         let mut values = self.run_values(&id, app, n, status, prompt, &common);
         let build_id = self.of(Entity::Build)[build].values["id"].clone();
         values.push(("buildId", build_id.filter(|_| has_build)));
@@ -284,6 +249,24 @@ impl Common {
             completed: (random.below(2) > 0).then(|| random.of(&TIMES)),
             created: random.of(&TIMES),
         }
+    }
+
+    /// What is bound for the columns of both, up to `source_event`.
+    fn columns(&self, id: &str, app: usize, n: usize, status: &str, prompt: &str) -> Vec<sea_orm::Value> {
+        vec![
+            id.into(),
+            (APPS[app].1 as i64 + 1).into(),
+            (app as i64 + 1).into(),
+            (n as i64).into(),
+            status.into(),
+            prompt.into(),
+            self.error.clone().into(),
+            self.created_by.clone().into(),
+            self.started.into(),
+            self.completed.into(),
+            self.created.into(),
+            self.source_event.clone().into(),
+        ]
     }
 }
 
