@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use nix::unistd::{SysconfVar, sysconf};
 
+use crate::service::CpuTime;
+
 /// All processes below one, itself left out.
 pub(crate) fn descendants(ancestor: i32) -> Vec<i32> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
@@ -51,21 +53,24 @@ fn stat(pid: i32, field: usize) -> Option<u64> {
     behind_the_name.split_ascii_whitespace().nth(field.checked_sub(3)?)?.parse().ok()
 }
 
-/// CPU time that a process has used or has waited for while others had the CPUs: what it wanted. Where the kernel does
-/// not count waiting, what it has used.
-pub(crate) fn wanted_cpu_time(pid: i32) -> Duration {
+/// CPU time that a process has used, and has waited for while others had the CPUs.
+pub(crate) fn cpu_time(pid: i32) -> CpuTime {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let wanted = |thread: fs::DirEntry| {
+    let counted = |thread: fs::DirEntry| {
         let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        let mut numbers = text.split_ascii_whitespace();
-        Some(numbers.next()?.parse::<u64>().ok()? + numbers.next()?.parse::<u64>().ok()?)
+        let mut nanos = text.split_ascii_whitespace().map_while(|number| number.parse().ok());
+        Some((nanos.next()?, nanos.next()?))
     };
-    let counted: Vec<u64> = threads.filter_map(wanted).collect();
-    if counted.is_empty() { cpu_time(pid) } else { Duration::from_nanos(counted.iter().sum()) }
+    let each: Vec<(u64, u64)> = threads.filter_map(counted).collect();
+    if each.is_empty() {
+        return CpuTime { used: used_cpu_time(pid), waited: Duration::ZERO };
+    }
+    let sum = |nanos: fn(&(u64, u64)) -> u64| Duration::from_nanos(each.iter().map(nanos).sum());
+    CpuTime { used: sum(|thread| thread.0), waited: sum(|thread| thread.1) }
 }
 
-/// CPU time that a process has used.
-fn cpu_time(pid: i32) -> Duration {
+/// CPU time that a process has used, in ticks of the kernel.
+fn used_cpu_time(pid: i32) -> Duration {
     let ticks = stat(pid, 14).unwrap_or(0) + stat(pid, 15).unwrap_or(0);
     let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok());
     Duration::from_millis(1000 * ticks / a_second.unwrap_or(100).max(1))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::proc;
+use crate::share::CpuShare;
 
 /// How a command serves.
 #[derive(Clone, Debug)]
@@ -18,9 +19,8 @@ pub struct Service {
     pub socket: Arc<OwnedFd>,
     /// How long the command gets to end by itself when it is stopped, after a SIGTERM.
     pub grace: Duration,
-    /// Its share of the CPUs while others want them, too; what runs outside of sandboxes has 100. Where there are no
-    /// control groups, all have the same.
-    pub weight: u32,
+    /// Its share of the CPUs.
+    pub share: CpuShare,
     /// How often limits are looked at that the kernel does not keep by itself.
     pub look: Duration,
     /// Looks at it.
@@ -41,11 +41,39 @@ struct Looked {
     known: Mutex<Vec<i32>>,
 }
 
+/// CPU time of a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    /// What it had.
+    pub used: Duration,
+    /// How long it was ready to compute while others had the CPUs. Zero where the kernel does not count that.
+    pub waited: Duration,
+}
+
+impl CpuTime {
+    /// What it would have used had others not been in its way. Who computes without a pause wants as much as time passes,
+    /// however busy the machine is.
+    pub fn wanted(self) -> Duration {
+        self.used + self.waited
+    }
+
+    /// What came since an earlier look.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        let (used, waited) =
+            (self.used.saturating_sub(earlier.used), self.waited.saturating_sub(earlier.waited));
+        Self { used, waited }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { used: self.used + other.used, waited: self.waited + other.waited }
+    }
+}
+
 impl Meter {
-    /// CPU time that the command's threads have used so far, or would have used had others not been in their way; zero
-    /// when it does not run. Who computes without a pause wants as much as time passes, however busy the machine is.
-    pub fn wanted_cpu_time(&self) -> Duration {
-        self.pids().iter().map(|pid| proc::wanted_cpu_time(*pid)).sum()
+    /// CPU time of the command's threads so far; zero when it does not run.
+    pub fn cpu_time(&self) -> CpuTime {
+        self.pids().iter().map(|pid| proc::cpu_time(*pid)).fold(CpuTime::default(), CpuTime::plus)
     }
 
     /// Memory that is the command's alone, in bytes; zero when it does not run.

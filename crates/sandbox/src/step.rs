@@ -102,10 +102,11 @@ fn prepare(shared: &Shared, spec: &Spec) -> Result<Prepared, SandboxError> {
     let grown = writable().filter(|host| !spec.counted.contains(host)).collect();
     let disk = Disk::new(&spec.limits, counted, grown);
     let cage = shared.limiter.cage(spec.limits).map_err(SandboxError::io("cannot make a control group"))?;
+    let cage = Arc::new(cage);
     if let Some(service) = &spec.service {
-        cage.weigh(service.weight);
+        service.share.begin(&cage);
     }
-    Ok(Prepared { cage: Arc::new(cage), scratch, disk })
+    Ok(Prepared { cage, scratch, disk })
 }
 
 /// A helper that has been started.

@@ -33,6 +33,9 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 /// For so long after the last one, crashes are remembered.
 const REMEMBERED: Duration = Duration::from_secs(120);
 
+/// For so long after its processes had to give way to others, a new one has to from the beginning.
+const HEAVY: Duration = Duration::from_secs(10);
+
 /// Of so many calls of a deployment with quiet processes one is made where it is told of.
 const TOLD_OF: u64 = 16;
 
@@ -48,6 +51,8 @@ struct State {
     live: Option<Live>,
     crashes: VecDeque<Instant>,
     last_used: Instant,
+    /// When its processes last had to give way.
+    heavy: Option<Instant>,
     /// Calls so far.
     entered: u64,
     /// It has been deleted: nothing is started any more.
@@ -76,7 +81,8 @@ pub(super) struct Flight {
 impl Deployment {
     pub(super) fn new(key: DeploymentKey) -> Self {
         let last_used = Instant::now();
-        let state = State { live: None, crashes: VecDeque::new(), last_used, entered: 0, is_gone: false };
+        let (live, crashes) = (None, VecDeque::new());
+        let state = State { live, crashes, last_used, heavy: None, entered: 0, is_gone: false };
         Self { key, starting: tokio::sync::Mutex::default(), state: Mutex::new(state) }
     }
 
@@ -115,6 +121,7 @@ impl Deployment {
         if state.is_gone {
             return None;
         }
+        process.share.give_way(state.heavy.is_some_and(|last| last.elapsed() < HEAVY));
         let flight = self.flight(process, &live.plan);
         match &mut state.live {
             Some(live) => live.processes.push(Arc::clone(process)),
@@ -168,6 +175,11 @@ impl Deployment {
             live.processes.retain(|other| !Arc::ptr_eq(other, process));
             process.drain();
         }
+    }
+
+    /// Its processes have to give way to others.
+    pub(super) fn note_heavy(&self) {
+        self.state().heavy = Some(Instant::now());
     }
 
     /// A process has ended. Whether it was because of something in the deployment.

@@ -1,6 +1,8 @@
-//! Once in a while: ends what is idle or caught in a loop, and gives the busy ones another process.
+//! Once in a while: ends what is idle or caught in a loop, gives the busy ones another process, and has the heavy ones give
+//! way to the others.
 
 use std::sync::{Arc, Weak};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -9,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::Inner;
 use super::deployment::{Deployment, Live};
 use super::options::FunctionLimits;
-use super::process::Verdict;
-use super::watch::Seen;
+use super::process::{Process, Verdict};
+use super::watch::{Load, Seen};
 use crate::tail::Wants;
 use offprint_model::config::Environment;
 
@@ -31,10 +33,11 @@ pub(super) async fn keep(inner: Weak<Inner>, stop: CancellationToken, limits: Fu
         .into_iter()
         .min()
         .unwrap_or(TURN_MAX);
+    let cpus = available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX));
     while stop.run_until_cancelled(sleep(turn)).await.is_some() {
         let Some(inner) = inner.upgrade() else { return };
         // Looking at processes reads files.
-        let looked = tokio::task::spawn_blocking(move || inner.look()).await;
+        let looked = tokio::task::spawn_blocking(move || inner.look(cpus)).await;
         if let Ok(busy) = looked {
             busy.into_iter().for_each(|(inner, deployment, live, is_quiet)| {
                 tokio::spawn(async move { inner.another(&deployment, live, is_quiet).await });
@@ -70,13 +73,24 @@ fn wish(live: &Live, seen: &[Seen], is_watched: bool) -> Option<Wish> {
     calm.map(Wish::Fewer)
 }
 
+impl Process {
+    /// Gives way to others from now on when it has computed much, unless that has left it with next to nothing. `among`: how
+    /// many do.
+    fn take_turn(&self, load: Load, cpus: u32, among: u32) {
+        let starves = self.share.gives_way() && load.starves(cpus, among);
+        self.share.give_way(load.is_heavy() && !starves);
+    }
+}
+
 impl Inner {
     /// Looks at everything once; gives back which deployments want another process.
-    fn look(self: Arc<Self>) -> Vec<Busy> {
+    fn look(self: Arc<Self>, cpus: u32) -> Vec<Busy> {
         let all: Vec<_> = self.deployments().values().cloned().collect();
+        let all: Vec<_> = all.into_iter().filter_map(|one| Some((one.live()?, one))).collect();
+        let processes = all.iter().flat_map(|(live, _)| &live.processes);
+        let among = processes.map(|process| u32::from(process.share.gives_way())).sum();
         let mut busy = Vec::new();
-        for deployment in all {
-            let Some(live) = deployment.live() else { continue };
+        for (live, deployment) in all {
             if self.has_idled(&deployment, &live) {
                 deployment.stop_if_idle();
                 continue;
@@ -87,6 +101,12 @@ impl Inner {
                 if seen.blocked >= self.limits.compute {
                     process.end(Verdict::Spinning);
                 }
+                if let Some(load) = seen.load {
+                    process.take_turn(load, cpus, among);
+                }
+            }
+            if live.processes.iter().any(|process| process.share.gives_way()) {
+                deployment.note_heavy();
             }
             let is_watched = self.house.tails.wants(&deployment.key) == Wants::Everything;
             match wish(&live, &seen, is_watched) {

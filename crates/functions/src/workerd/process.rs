@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use offprint_sandbox::egress::bind;
-use offprint_sandbox::{Exit, Limit, Limits, Meter, Mount, Sandbox, SandboxError, Service, Spec};
+use offprint_sandbox::{CpuShare, Exit, Limit, Limits, Meter, Mount, Sandbox, SandboxError, Service, Spec};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,7 @@ pub(super) struct Process {
     pub(super) is_quiet: bool,
     pub(super) pool: Arc<Pool>,
     pub(super) meter: Meter,
+    pub(super) share: CpuShare,
     pub(super) progress: Progress,
     pub(super) watched: Mutex<Watched>,
     /// Requests that it is answering, bodies included.
@@ -114,6 +115,7 @@ impl Process {
             is_quiet: launch.is_quiet,
             pool: Arc::new(Pool::new(&place.path, SOCKET).map_err(failed)?),
             meter: Meter::default(),
+            share: CpuShare::of_weight(WEIGHT),
             progress: owner.progress.clone(),
             watched: Mutex::default(),
             in_flight: AtomicUsize::new(0),
@@ -127,7 +129,7 @@ impl Process {
         let service = Service {
             socket: Arc::new(listener.into()),
             grace: launch.limits.drain,
-            weight: WEIGHT,
+            share: process.share.clone(),
             look: LOOK,
             meter: process.meter.clone(),
             kill: process.kill.clone(),

@@ -1,12 +1,19 @@
-//! Tells a process that computes without a pause from one that waits, and a busy one from one that is not.
+//! Tells a process that computes without a pause from one that waits, and a busy one from one that is not; and who computes
+//! much, from who hardly does.
 //!
 //! Nothing in workerd bounds CPU time. A process that is caught in a loop always wants the CPU, answers nobody and sends
 //! nothing through any of its sockets; one that waits for something wants none. A loop is one, too, when it begins after
 //! the answer, where nobody waits for it.
+//!
+//! Who computes much gives way to all others: it gets the CPU time that they leave over, and so they have theirs at once,
+//! whatever it does. Where that is much less than its part of what those like it have, it has its share again for a turn,
+//! so that it never starves. The schedulers of operating systems know both as a feedback queue with a boost.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+use offprint_sandbox::CpuTime;
 
 use super::process::Process;
 
@@ -17,6 +24,10 @@ const SPINNING_PERCENT: u32 = 50;
 const BUSY_PERCENT: u32 = 70;
 /// One that wants no more than this could as well leave it to another.
 const CALM_PERCENT: u32 = 30;
+/// One that wants more than this computes much. Whoever only answers now and then stays far below.
+const HEAVY_PERCENT: u32 = 20;
+/// One that gives way starves when it has less than one of so many parts of its due.
+const STARVED_PARTS: u32 = 4;
 /// Requests that a busy process answers at once before another is started.
 const BUSY_REQUESTS: usize = 8;
 
@@ -32,12 +43,14 @@ pub(super) struct Watched {
     blocked: Duration,
     /// For how long it has been busy.
     busy: Duration,
+    /// What it did between the last two looks.
+    load: Option<Load>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Look {
     at: Instant,
-    wanted: Duration,
+    cpu: CpuTime,
     progress: u64,
 }
 
@@ -50,6 +63,32 @@ pub(super) struct Seen {
     pub(super) busy: Duration,
     /// For how long it has had little to do.
     pub(super) calm: Duration,
+    /// What it did since the look before; `None` when that was not looked at.
+    pub(super) load: Option<Load>,
+}
+
+/// CPU time between two looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    passed: Duration,
+    cpu: CpuTime,
+}
+
+impl Load {
+    /// Whether it computes much.
+    pub(super) fn is_heavy(self) -> bool {
+        self.wants(HEAVY_PERCENT)
+    }
+
+    /// Whether it has had much less than its due. `others`: how many processes share the CPUs that are left over.
+    pub(super) fn starves(self, cpus: u32, others: u32) -> bool {
+        let due = self.cpu.wanted().min(self.passed * cpus / others.max(1));
+        self.cpu.used < due / STARVED_PARTS
+    }
+
+    fn wants(self, percent: u32) -> bool {
+        self.cpu.wanted() >= self.passed * percent / 100
+    }
 }
 
 impl Process {
@@ -60,8 +99,8 @@ impl Process {
         let has_rested = |last: Look| in_flight == 0 && last.progress == progress;
         let rests = watched.last.is_some_and(|last| has_rested(last) && last.at.elapsed() < rest);
         if !rests {
-            let wanted = self.meter.wanted_cpu_time();
-            watched.turn(Look { at: Instant::now(), wanted, progress }, in_flight);
+            let cpu = self.meter.cpu_time();
+            watched.turn(Look { at: Instant::now(), cpu, progress }, in_flight);
         }
         watched.seen(rests)
     }
@@ -71,21 +110,21 @@ impl Watched {
     fn turn(&mut self, now: Look, in_flight: usize) {
         let Some(last) = self.last.replace(now) else { return };
         let passed = now.at.saturating_duration_since(last.at);
-        let wanted = now.wanted.saturating_sub(last.wanted);
-        let wants = |percent: u32| wanted >= passed * percent / 100;
+        let load = Load { passed, cpu: now.cpu.since(last.cpu) };
         let progresses = now.progress != last.progress;
-        let is_spinning = !progresses && wants(SPINNING_PERCENT);
+        let is_spinning = !progresses && load.wants(SPINNING_PERCENT);
         self.blocked = if is_spinning { self.blocked + passed } else { Duration::ZERO };
-        let is_busy = in_flight >= BUSY_REQUESTS && progresses && wants(BUSY_PERCENT);
+        let is_busy = in_flight >= BUSY_REQUESTS && progresses && load.wants(BUSY_PERCENT);
         self.busy = if is_busy { self.busy + passed } else { Duration::ZERO };
-        self.is_light = !wants(CALM_PERCENT);
+        self.is_light = !load.wants(CALM_PERCENT);
+        self.load = Some(load);
     }
 
     fn seen(&mut self, rests: bool) -> Seen {
         let is_calm = rests || self.is_light;
         self.calm = is_calm.then(|| self.calm.unwrap_or_else(Instant::now));
         let calm = self.calm.map_or(Duration::ZERO, |since| since.elapsed());
-        Seen { blocked: self.blocked, busy: self.busy, calm }
+        Seen { blocked: self.blocked, busy: self.busy, calm, load: self.load.filter(|_| !rests) }
     }
 }
 
@@ -97,7 +136,8 @@ mod tests {
         let (start, mut watched) = (Instant::now(), Watched::default());
         for (second, (cpu, progress)) in steps.iter().enumerate() {
             let at = start + Duration::from_secs(second as u64);
-            let look = Look { at, wanted: Duration::from_millis(*cpu), progress: *progress };
+            let cpu = CpuTime { used: Duration::from_millis(*cpu), waited: Duration::ZERO };
+            let look = Look { at, cpu, progress: *progress };
             watched.turn(look, BUSY_REQUESTS);
         }
         watched.seen(false)
@@ -111,6 +151,22 @@ mod tests {
         // It works, and others get their answers meanwhile.
         assert_eq!(looks(&[(0, 5), (1000, 9), (2000, 12)]).blocked, Duration::ZERO);
         assert_eq!(looks(&[(0, 5), (1000, 5), (2000, 6), (3000, 6)]).blocked, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn who_computes_much_is_heavy_and_who_gets_hardly_any_of_it_starves() {
+        let load = |used, waited| {
+            let [used, waited] = [used, waited].map(Duration::from_millis);
+            Load { passed: Duration::from_secs(1), cpu: CpuTime { used, waited } }
+        };
+        assert_eq!(
+            [(199, 0), (200, 0), (0, 200)].map(|(used, waited)| load(used, waited).is_heavy()),
+            [false, true, true]
+        );
+        // Alone on one CPU, and with many on two.
+        assert!(load(240, 760).starves(1, 1) && !load(260, 740).starves(1, 1));
+        assert!(!load(240, 0).starves(1, 1), "it has all it wants");
+        assert!(load(7, 993).starves(2, 64) && !load(8, 992).starves(2, 64));
     }
 
     #[test]

@@ -44,6 +44,41 @@ async fn an_endless_loop_is_ended_and_costs_nobody_else_anything() {
     assert_eq!(house.get(&bad, "/").await.status, 200);
 }
 
+/// Whether the only process of a house gets what others leave over; `None` where the kernel has no control group with an
+/// idle class for it.
+fn gives_way(house: &House) -> Option<bool> {
+    let pid = *processes_with("serve", &house.directory().display().to_string()).first()?;
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    // Lines such as `1:cpu:/path`, and `0::/path` for version 2.
+    let places = groups.lines().filter_map(|line| {
+        let (_, resources_and_path) = line.split_once(':')?;
+        let (resources, path) = resources_and_path.split_once(':')?;
+        Some(format!("/sys/fs/cgroup/{resources}{path}/cpu.idle"))
+    });
+    let idle = places.filter_map(|place| std::fs::read_to_string(place).ok()).next()?;
+    Some(idle.trim() == "1")
+}
+
+#[tokio::test]
+async fn who_computes_much_gives_way_to_the_others_for_a_while() {
+    let compute = Duration::from_secs(6);
+    let Some(house) = House::with(|options| options.limits.compute = compute).await else { return };
+    let bad = house.deploy(fetch(MISCHIEF)).await;
+    assert_eq!(house.get(&bad, "/").await.status, 200);
+    let Some(at_first) = gives_way(&house) else {
+        // A matter of the machine, and not of what is installed.
+        return eprintln!("SKIPPED: no control group with an idle class can be made here");
+    };
+    assert!(!at_first);
+    let looping = house.get(&bad, "/loop");
+    let (looped, ()) = tokio::join!(looping, until("it gives way", || gives_way(&house) == Some(true)));
+    assert_eq!(looped.status, 503);
+    // What it did is remembered for the next process, which computes little.
+    assert_eq!(house.get(&bad, "/").await.status, 200);
+    assert_eq!(gives_way(&house), Some(true));
+    until("it has its share again", || gives_way(&house) == Some(false)).await;
+}
+
 #[tokio::test]
 async fn a_loop_behind_the_answer_is_ended() {
     let Some(house) = House::with(|options| options.limits.compute = Duration::from_secs(1)).await else {

@@ -105,14 +105,20 @@ impl Cage {
         self.groups.iter().try_for_each(|group| fs::write(group.join("cgroup.procs"), pid.to_string()))
     }
 
-    /// Gives it a share of the CPUs; 100 is usual. A kernel that does not know of shares gives all the same.
-    pub(crate) fn weigh(&self, weight: u32) {
+    /// Gives it a share of the CPUs, 100 is usual; or only what others leave over. A kernel that does not know of shares
+    /// gives all the same, and one without an idle class (before Linux 5.15) the smallest share.
+    pub(crate) fn weigh(&self, weight: u32, leftovers: bool) {
+        let (file, number): (_, fn(u32) -> u32) = match self.limiter {
+            Limiter::Unified(_) => ("cpu.weight", |weight| weight),
+            Limiter::Split(_) => ("cpu.shares", v1::shares),
+            Limiter::Watching => return,
+        };
         for group in &self.groups {
-            let _ = match self.limiter {
-                Limiter::Unified(_) => set_if_there(group, "cpu.weight", weight),
-                Limiter::Split(_) => set_if_there(group, "cpu.shares", v1::shares(weight)),
-                Limiter::Watching => Ok(()),
-            };
+            let has_idle = set_if_there(group, "cpu.idle", u32::from(leftovers)).unwrap_or(false);
+            // In the idle class there are no shares; who leaves it has the usual one, whatever it had before.
+            if !(leftovers && has_idle) {
+                let _ = set_if_there(group, file, number(if leftovers { 1 } else { weight }));
+            }
         }
     }
 
@@ -192,10 +198,14 @@ impl Drop for Cage {
     }
 }
 
-/// Sets a value of a group that has one of this name.
-fn set_if_there(group: &Path, file: &str, value: u32) -> io::Result<()> {
+/// Sets a value of a group, and says whether it has one of this name.
+fn set_if_there(group: &Path, file: &str, value: u32) -> io::Result<bool> {
     let file = group.join(file);
-    if file.exists() { fs::write(file, value.to_string()) } else { Ok(()) }
+    let is_there = file.exists();
+    if is_there {
+        fs::write(file, value.to_string())?;
+    }
+    Ok(is_there)
 }
 
 /// The process that has made a group, by its number and start.
@@ -233,6 +243,31 @@ fn directory(root: &str, point: &str, group: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_gives_way_is_in_the_idle_class_or_has_the_smallest_share() {
+        let base = tempfile::tempdir().unwrap();
+        let group = base.path().join("group");
+        fs::create_dir(&group).unwrap();
+        let limits = Limits {
+            time: std::time::Duration::from_secs(1),
+            memory_bytes: 1,
+            pids: 1,
+            disk_bytes: 1,
+            cpus: 1,
+        };
+        let limiter = Limiter::Unified(base.path().to_owned());
+        let cage = Cage { limiter, groups: vec![group.clone()], limits };
+        let weighed = |leftovers| {
+            cage.weigh(50, leftovers);
+            ["cpu.idle", "cpu.weight"].map(|file| fs::read_to_string(group.join(file)).ok())
+        };
+        let found = |idle: Option<&str>, weight: &str| [idle.map(str::to_owned), Some(weight.to_owned())];
+        fs::write(group.join("cpu.weight"), "100").unwrap();
+        assert_eq!([weighed(true), weighed(false)], [found(None, "1"), found(None, "50")]);
+        fs::write(group.join("cpu.idle"), "0").unwrap();
+        assert_eq!([weighed(true), weighed(false)], [found(Some("1"), "50"), found(Some("0"), "50")]);
+    }
 
     #[test]
     fn groups_of_dead_servers_are_removed_and_those_of_living_ones_are_not() {

@@ -13,5 +13,6 @@ mod limits;
 mod network;
 mod plain;
 mod service;
+mod share;
 mod sight;
 mod support;

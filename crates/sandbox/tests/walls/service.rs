@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use offprint_sandbox::{Exit, Meter, Service, Spec};
+use offprint_sandbox::{CpuShare, CpuTime, Exit, Meter, Service, Spec};
 use tokio_util::sync::CancellationToken;
 
 use super::support::{Bench, assert_gone};
@@ -29,7 +29,7 @@ fn serving(bench: &Bench, listener: UnixListener, argv: &[&str]) -> (Spec, Servi
     let service = Service {
         socket: Arc::new(listener.into()),
         grace: Duration::from_secs(1),
-        weight: 50,
+        share: CpuShare::of_weight(50),
         look: Duration::from_millis(100),
         meter: Meter::default(),
         kill: CancellationToken::new(),
@@ -57,7 +57,7 @@ async fn serves_and_ends(bench: Bench, number: &str) {
             let mut first = String::new();
             (&early).read_to_string(&mut first).unwrap();
             assert_eq!((first.as_str(), ask(&path).as_str()), ("served", "served"));
-            assert!(meter.wanted_cpu_time() > Duration::ZERO && meter.memory_bytes() > 0);
+            assert!(meter.cpu_time().used > Duration::ZERO && meter.memory_bytes() > 0);
             stop.cancel();
         })
     };
@@ -66,7 +66,7 @@ async fn serves_and_ends(bench: Bench, number: &str) {
     // It was asked, and ended by itself.
     assert_eq!(outcome.exit, Exit::Code(0), "{outcome:?}");
     assert!(outcome.says(&["asked"]), "{outcome:?}");
-    assert_eq!(service.meter.wanted_cpu_time(), Duration::ZERO);
+    assert_eq!(service.meter.cpu_time(), CpuTime::default());
     assert_gone(number);
 }
 
