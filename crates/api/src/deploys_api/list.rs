@@ -6,9 +6,10 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use offprint_model::listing::{Entity, Filter, Order, Test, VALUES_MAX, Value};
-use offprint_store::{Deleted, ListQuery, PAGE_ROWS_MAX, Place};
+use offprint_store::{Deleted, ListPage, ListQuery, PAGE_ROWS_MAX, Place};
+use offprint_wire::deploys::record::Shown;
 use offprint_wire::deploys::{filter, order};
-use serde_json::json;
+use serde::Serialize;
 
 use super::caller::{Caller, PathId};
 use super::problem::{Problem, Result};
@@ -93,20 +94,44 @@ pub(super) async fn list(
         }
         (error, _) => error.into(),
     })?;
-    let data: Vec<_> = page.items.iter().map(|item| shown(&ctx, item)).collect();
-    let cursor = |item: Option<&offprint_store::Listing>| item.map(|item| item.cursor.clone());
-    let body = json!({
-        "data": data,
-        "pageInfo": {
-            "total": page.total.rows,
-            "totalIsExact": page.total.exact,
-            "hasNextPage": page.has_next,
-            "hasPreviousPage": page.has_previous,
-            "startCursor": cursor(page.items.first()),
-            "endCursor": cursor(page.items.last()),
-        },
-    });
+    let body = List {
+        data: page.items.iter().map(|item| shown(&ctx, item)).collect(),
+        page_info: PageInfo::of(&page),
+    };
     Ok(Answer(StatusCode::OK, body).into_response())
+}
+
+/// A page as its clients read it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct List<'a> {
+    data: Vec<Shown<'a>>,
+    page_info: PageInfo<'a>,
+}
+
+/// What is behind and before a page.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo<'a> {
+    total: u64,
+    total_is_exact: bool,
+    has_next_page: bool,
+    has_previous_page: bool,
+    start_cursor: Option<&'a str>,
+    end_cursor: Option<&'a str>,
+}
+
+impl<'a> PageInfo<'a> {
+    fn of(page: &'a ListPage) -> Self {
+        Self {
+            total: page.total.rows,
+            total_is_exact: page.total.exact,
+            has_next_page: page.has_next,
+            has_previous_page: page.has_previous,
+            start_cursor: page.items.first().map(|item| item.cursor.as_str()),
+            end_cursor: page.items.last().map(|item| item.cursor.as_str()),
+        }
+    }
 }
 
 /// `GET` of one, by its id; of a build or a deploy, with its steps.

@@ -35,6 +35,18 @@ pub(super) enum Key {
     Flag(bool),
 }
 
+impl Key {
+    pub(super) fn of(value: Option<&Value>) -> Self {
+        match value {
+            None => Self::Null,
+            Some(Value::Text(text) | Value::Json(text)) => Self::Text(text.clone()),
+            Some(Value::Number(number)) => Self::Number(*number),
+            Some(Value::Time(time)) => Self::Number(time.as_micros()),
+            Some(Value::Flag(flag)) => Self::Flag(*flag),
+        }
+    }
+}
+
 impl IntoValue for &Key {
     fn into_value(self) -> sea_orm::Value {
         match self {

@@ -166,7 +166,7 @@ impl Store {
         };
         let mut plan = Vec::new();
         for part in keyset::parts(&order, from.as_deref()) {
-            let query = lister.page(engine, sql::EXPLAIN, &order, &part, asked.limit as usize);
+            let query = lister.page(engine, sql::EXPLAIN, &part, asked.limit as usize);
             for row in self.db().read().await?.all_of(query).await? {
                 plan.push(row.at(step)?);
             }
@@ -232,7 +232,7 @@ impl Lister<'_> {
             if left == 0 {
                 break;
             }
-            let query = self.page(tx.engine(), "SELECT ", order, &part, left);
+            let query = self.page(tx.engine(), "SELECT ", &part, left);
             for row in tx.all_of(query).await? {
                 found.push(record_of(self.entity, order, &row)?);
             }
@@ -260,17 +260,10 @@ impl Lister<'_> {
     }
 
     /// The statement that asks for a part of a page.
-    fn page(
-        &self,
-        engine: Engine,
-        head: impl Into<Sql>,
-        order: &Order,
-        part: &Part<'_>,
-        limit: usize,
-    ) -> Query {
+    fn page(&self, engine: Engine, head: impl Into<Sql>, part: &Part<'_>, limit: usize) -> Query {
         let mut query = Query::new(engine, "");
         query.push(head);
-        rows::select(&mut query, self.entity, order);
+        rows::select(&mut query, self.entity);
         self.push_from_where(&mut query);
         part.restrict(&mut query, self.entity, false);
         query.push(" ORDER BY ");

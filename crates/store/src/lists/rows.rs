@@ -32,10 +32,9 @@ const BUILD_STEPS: &str =
 const APPS_OF_KEY: &str = "SELECT p.public_id FROM token t JOIN token_app a ON a.token_seq = t.seq
     JOIN project p ON p.seq = a.project_seq WHERE t.public_id = $1 ORDER BY p.seq";
 
-/// Writes the columns: the entity's fields, the keys of the order, and what else is needed.
-pub(super) fn select(query: &mut Query, entity: Entity, order: &Order) {
-    let keys = order.keys().iter().map(|key| key.field);
-    for (n, field) in entity.fields().iter().chain(keys).enumerate() {
+/// Writes the columns: the entity's fields, and what else is needed.
+pub(super) fn select(query: &mut Query, entity: Entity) {
+    for (n, field) in entity.fields().iter().enumerate() {
         if n > 0 {
             query.push(", ");
         }
@@ -53,17 +52,9 @@ pub(super) fn record_of(entity: Entity, order: &Order, row: &Row) -> Result<Foun
     for (n, field) in fields.iter().enumerate() {
         values.push(value(row, n, field)?);
     }
-    let mut key = Vec::with_capacity(order.keys().len());
-    for (n, of) in (fields.len()..).zip(order.keys()) {
-        key.push(match value(row, n, of.field)? {
-            None => Key::Null,
-            Some(Value::Text(text) | Value::Json(text)) => Key::Text(text),
-            Some(Value::Number(number)) => Key::Number(number),
-            Some(Value::Time(time)) => Key::Number(time.as_micros()),
-            Some(Value::Flag(flag)) => Key::Flag(flag),
-        });
-    }
-    let rest = fields.len() + order.keys().len();
+    let of = |name| fields.iter().position(|field| field.name == name).and_then(|n| values[n].as_ref());
+    let key = order.keys().iter().map(|key| Key::of(of(key.field.name))).collect();
+    let rest = fields.len();
     let site = match entity {
         Entity::Deploy => Some(SitePlace {
             project: row.at(rest)?,

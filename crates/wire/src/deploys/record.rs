@@ -29,7 +29,7 @@ impl Serialize for Shown<'_> {
         let mut map = serializer.serialize_map(None)?;
         for (field, value) in self.record.iter() {
             if self.more.iter().all(|(name, _)| *name != field.name) {
-                map.serialize_entry(field.name, &json_of(value))?;
+                map.serialize_entry(field.name, &Member(value))?;
             }
         }
         for (name, value) in &self.more {
@@ -39,15 +39,20 @@ impl Serialize for Shown<'_> {
     }
 }
 
-fn json_of(value: Option<&Value>) -> Json {
-    match value {
-        None => Json::Null,
-        Some(Value::Text(text)) => Json::from(text.as_str()),
-        Some(Value::Number(number)) => Json::from(*number),
-        Some(Value::Time(time)) => Json::from(Millis(*time).to_string()),
-        Some(Value::Flag(flag)) => Json::from(*flag),
-        // It was JSON when it was stored.
-        Some(Value::Json(text)) => serde_json::from_str(text).unwrap_or_default(),
+/// The value of a field; null when it has none.
+struct Member<'a>(Option<&'a Value>);
+
+impl Serialize for Member<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            None => serializer.serialize_none(),
+            Some(Value::Text(text)) => serializer.serialize_str(text),
+            Some(Value::Number(number)) => serializer.serialize_i64(*number),
+            Some(Value::Time(time)) => serializer.collect_str(&Millis(*time)),
+            Some(Value::Flag(flag)) => serializer.serialize_bool(*flag),
+            // It was JSON when it was stored.
+            Some(Value::Json(text)) => serde_json::from_str(text).unwrap_or(Json::Null).serialize(serializer),
+        }
     }
 }
 
