@@ -10,7 +10,8 @@ from measure import process_tree
 from offprint import Client, Server, wait_until
 from workers import deploy_worker, processes, pss_bytes, server_flags, worker
 
-DEPLOYMENTS = 10
+WARM_UP = 10
+DEPLOYMENTS = 30
 IDLE_SECONDS = 5
 SCRIPT = worker('return new Response("up");')
 
@@ -43,24 +44,40 @@ def first_byte_ms(port, host):
     return took
 
 
+def deploy(server, numbers):
+    """One deployment with a Function each: their hosts."""
+    client, hosts = Client(server.port), []
+    for number in numbers:
+        client.create_project(f"p{number}")
+        hosts.append(deploy_worker(client, f"p{number}", SCRIPT))
+    client.close()
+    return hosts
+
+
+def at_rest(server):
+    """What the server holds once all deployments have been stopped, in bytes."""
+    if not wait_until(lambda: not processes(server), 60):
+        raise RuntimeError("deployments that nobody asks are not stopped")
+    time.sleep(1)
+    return pss_bytes(process_tree(server.process.pid))
+
+
 def measure_starts(program, data, cores, count):
-    """So many cold starts or some more, and the memory of deployments in MiB, by what they are."""
+    """So many cold starts or some more, and the memory of deployments in MiB, by what they are.
+
+    What a stopped one holds is what the server grows by with each further one: the first make it load and keep what all
+    share.
+    """
     prefix = ("taskset", "--cpu-list", ",".join(map(str, cores)))
     server = Server(program, Path(data), *server_flags(), "--functions-idle", str(IDLE_SECONDS), prefix=prefix)
     try:
-        client = Client(server.port)
-        before = pss_bytes(process_tree(server.process.pid))
-        hosts = []
-        for number in range(DEPLOYMENTS):
-            client.create_project(f"p{number}")
-            hosts.append(deploy_worker(client, f"p{number}", SCRIPT))
-        client.close()
+        for host in deploy(server, range(WARM_UP)):
+            first_byte_ms(server.port, host)
+        before = at_rest(server)
+        hosts = deploy(server, range(WARM_UP, WARM_UP + DEPLOYMENTS))
         ms, live, stopped = [], 0, 0
         while len(ms) < count:
-            if not wait_until(lambda: not processes(server), 60):
-                raise RuntimeError("deployments that nobody asks are not stopped")
-            time.sleep(1)
-            stopped = pss_bytes(process_tree(server.process.pid))
+            stopped = at_rest(server)
             ms += [first_byte_ms(server.port, host) for host in hosts]
             if len(processes(server)) == DEPLOYMENTS:
                 live = pss_bytes(process_tree(server.process.pid))
