@@ -11,13 +11,14 @@ use tokio_util::sync::CancellationToken;
 use super::Inner;
 use super::deployment::{Deployment, Live};
 use super::options::FunctionLimits;
-use super::process::{Process, Verdict};
-use super::watch::{Load, Seen};
+use super::process::Verdict;
+use super::turn::Crowd;
+use super::watch::Seen;
 use crate::tail::Wants;
 use offprint_model::config::Environment;
 
-/// How often at the most.
-const TURN_MAX: Duration = Duration::from_secs(1);
+/// How often: so long does it take at the most until who computes much gives way.
+const TURN_MAX: Duration = Duration::from_millis(250);
 /// A process that has been busy for this long gets another beside it.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -73,22 +74,14 @@ fn wish(live: &Live, seen: &[Seen], is_watched: bool) -> Option<Wish> {
     calm.map(Wish::Fewer)
 }
 
-impl Process {
-    /// Gives way to others from now on when it has computed much, unless that has left it with next to nothing. `among`: how
-    /// many do.
-    fn take_turn(&self, load: Load, cpus: u32, among: u32) {
-        let starves = self.share.gives_way() && load.starves(cpus, among);
-        self.share.give_way(load.is_heavy() && !starves);
-    }
-}
-
 impl Inner {
     /// Looks at everything once; gives back which deployments want another process.
     fn look(self: Arc<Self>, cpus: u32) -> Vec<Busy> {
         let all: Vec<_> = self.deployments().values().cloned().collect();
         let all: Vec<_> = all.into_iter().filter_map(|one| Some((one.live()?, one))).collect();
         let processes = all.iter().flat_map(|(live, _)| &live.processes);
-        let among = processes.map(|process| u32::from(process.share.gives_way())).sum();
+        let giving_way = processes.map(|process| u32::from(process.share.gives_way())).sum();
+        let crowd = Crowd { cpus, processes: giving_way };
         let mut busy = Vec::new();
         for (live, deployment) in all {
             if self.has_idled(&deployment, &live) {
@@ -102,7 +95,7 @@ impl Inner {
                     process.end(Verdict::Spinning);
                 }
                 if let Some(load) = seen.load {
-                    process.take_turn(load, cpus, among);
+                    process.take_turn(load, crowd);
                 }
             }
             if live.processes.iter().any(|process| process.share.gives_way()) {

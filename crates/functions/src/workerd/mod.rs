@@ -24,6 +24,7 @@ mod request;
 mod room;
 mod service;
 mod start;
+mod turn;
 mod watch;
 
 use std::collections::HashMap;

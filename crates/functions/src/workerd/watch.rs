@@ -1,21 +1,17 @@
-//! Tells a process that computes without a pause from one that waits, and a busy one from one that is not; and who computes
-//! much, from who hardly does.
+//! Tells a process that computes without a pause from one that waits, and a busy one from one that is not.
 //!
 //! Nothing in workerd bounds CPU time. A process that is caught in a loop always wants the CPU, answers nobody and sends
 //! nothing through any of its sockets; one that waits for something wants none. A loop is one, too, when it begins after
 //! the answer, where nobody waits for it.
-//!
-//! Who computes much gives way to all others: it gets the CPU time that they leave over, and so they have theirs at once,
-//! whatever it does. Where that is much less than its part of what those like it have, it has its share again for a turn,
-//! so that it never starves. The schedulers of operating systems know both as a feedback queue with a boost.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use offprint_sandbox::CpuTime;
 
 use super::process::Process;
+use super::turn::{Load, Turn};
 
 /// Who wants the CPU for this part of the time, in percent, and does nothing else, is caught in a loop.
 const SPINNING_PERCENT: u32 = 50;
@@ -24,10 +20,6 @@ const SPINNING_PERCENT: u32 = 50;
 const BUSY_PERCENT: u32 = 70;
 /// One that wants no more than this could as well leave it to another.
 const CALM_PERCENT: u32 = 30;
-/// One that wants more than this computes much. Whoever only answers now and then stays far below.
-const HEAVY_PERCENT: u32 = 20;
-/// One that gives way starves when it has less than one of so many parts of its due.
-const STARVED_PARTS: u32 = 4;
 /// Requests that a busy process answers at once before another is started.
 const BUSY_REQUESTS: usize = 8;
 
@@ -45,6 +37,7 @@ pub(super) struct Watched {
     busy: Duration,
     /// What it did between the last two looks.
     load: Option<Load>,
+    pub(super) turn: Turn,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,34 +60,14 @@ pub(super) struct Seen {
     pub(super) load: Option<Load>,
 }
 
-/// CPU time between two looks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
-    passed: Duration,
-    cpu: CpuTime,
-}
-
-impl Load {
-    /// Whether it computes much.
-    pub(super) fn is_heavy(self) -> bool {
-        self.wants(HEAVY_PERCENT)
-    }
-
-    /// Whether it has had much less than its due. `others`: how many processes share the CPUs that are left over.
-    pub(super) fn starves(self, cpus: u32, others: u32) -> bool {
-        let due = self.cpu.wanted().min(self.passed * cpus / others.max(1));
-        self.cpu.used < due / STARVED_PARTS
-    }
-
-    fn wants(self, percent: u32) -> bool {
-        self.cpu.wanted() >= self.passed * percent / 100
-    }
-}
-
 impl Process {
+    pub(super) fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Looks at it. That reads files; so one that has no requests is looked at closely only every `rest`.
     pub(super) fn look(&self, rest: Duration) -> Seen {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.watched();
         let (in_flight, progress) = (self.in_flight.load(Ordering::Relaxed), self.progress.so_far());
         let has_rested = |last: Look| in_flight == 0 && last.progress == progress;
         let rests = watched.last.is_some_and(|last| has_rested(last) && last.at.elapsed() < rest);
@@ -151,22 +124,6 @@ mod tests {
         // It works, and others get their answers meanwhile.
         assert_eq!(looks(&[(0, 5), (1000, 9), (2000, 12)]).blocked, Duration::ZERO);
         assert_eq!(looks(&[(0, 5), (1000, 5), (2000, 6), (3000, 6)]).blocked, Duration::from_secs(1));
-    }
-
-    #[test]
-    fn who_computes_much_is_heavy_and_who_gets_hardly_any_of_it_starves() {
-        let load = |used, waited| {
-            let [used, waited] = [used, waited].map(Duration::from_millis);
-            Load { passed: Duration::from_secs(1), cpu: CpuTime { used, waited } }
-        };
-        assert_eq!(
-            [(199, 0), (200, 0), (0, 200)].map(|(used, waited)| load(used, waited).is_heavy()),
-            [false, true, true]
-        );
-        // Alone on one CPU, and with many on two.
-        assert!(load(240, 760).starves(1, 1) && !load(260, 740).starves(1, 1));
-        assert!(!load(240, 0).starves(1, 1), "it has all it wants");
-        assert!(load(7, 993).starves(2, 64) && !load(8, 992).starves(2, 64));
     }
 
     #[test]
