@@ -268,7 +268,7 @@ impl Lister<'_> {
         part.restrict(&mut query, self.entity, false);
         query.push(" ORDER BY ");
         part.order_by(&mut query, self.entity);
-        query.push(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        query.push(" LIMIT ").push_number(limit);
         query
     }
 

@@ -36,6 +36,13 @@ impl Query {
         self
     }
 
+    /// Adds a number as it is, for what decides how the statement is best gone about: a database that keeps its plan for
+    /// other values cannot know it otherwise.
+    pub(crate) fn push_number(&mut self, number: usize) -> &mut Self {
+        self.text.push_str(&number.to_string());
+        self
+    }
+
     /// Adds so many placeholders in parentheses; with none, a list that holds nothing.
     pub(crate) fn bind_all<T: IntoValue>(&mut self, values: impl IntoIterator<Item = T>) -> &mut Self {
         self.push("(");

@@ -14,7 +14,7 @@ use crate::db::{Engine, Rows, Tx};
 use crate::error::Result;
 
 /// Up to so many rows are counted one by one.
-pub const COUNTED_MAX: i64 = 10_000;
+pub const COUNTED_MAX: usize = 10_000;
 
 /// How many rows there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +35,9 @@ pub(super) async fn total(tx: &Tx, reach: &Reach, entity: Entity, filter: &Filte
     reach.restrict(&mut query, entity, "t0");
     query.push(" AND ");
     Compiler::new(&mut query).filter(entity, "t0", filter);
-    query.push(" LIMIT ").bind(COUNTED_MAX + 1).push(") counted");
+    query.push(" LIMIT ").push_number(COUNTED_MAX + 1).push(") counted");
     let rows = first_number(tx, query).await?;
-    let most = COUNTED_MAX.unsigned_abs();
+    let most = COUNTED_MAX as u64;
     Ok(Total { rows: rows.min(most), exact: rows <= most })
 }
 

@@ -1,6 +1,6 @@
 //! Many at once: numbers without gaps, one truth for every deploy, and production where the last completed one put it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -47,6 +47,8 @@ async fn creators_and_cancellers_agree(server: TestServer) {
     });
     let mut numbers = BTreeSet::new();
     let mut last_completed: Option<Value> = None;
+    // When each that moved production did so, by its number.
+    let mut moves = BTreeMap::new();
     for call in futures_util::future::join_all(calls).await {
         let (deploy, cancelled) = call.unwrap();
         let ended = api.ended(&format!("/deploys/{deploy}")).await;
@@ -56,26 +58,36 @@ async fn creators_and_cancellers_agree(server: TestServer) {
             other => panic!("{other:?}"),
         };
         assert_eq!(ended["status"], expected, "{ended}");
-        let open = ["pending", "running"];
+        let steps = ended["steps"].as_array().unwrap();
         assert!(
-            ended["steps"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .all(|step| !open.contains(&step["status"].as_str().unwrap()))
+            steps.iter().all(|step| step["status"] != "pending" && step["status"] != "running"),
+            "{ended}"
         );
-        assert!(numbers.insert(ended["sequenceNumber"].as_i64().unwrap()));
+        let number = ended["sequenceNumber"].as_i64().unwrap();
+        assert!(numbers.insert(number));
+        moves.extend(moved_production(steps).map(|at| (number, at)));
         let later = |before: &Value| before["sequenceNumber"].as_i64() < ended["sequenceNumber"].as_i64();
         if expected == "completed" && last_completed.as_ref().is_none_or(later) {
             last_completed = Some(ended);
         }
     }
     assert_eq!(numbers, (1..=CALLERS as i64).collect());
-    let text = if last_completed.unwrap()["buildId"] == json!(first) { "first" } else { "second" };
+    let last_completed = last_completed.unwrap();
+    // Production never goes back to an earlier one.
+    assert!(moves.values().is_sorted(), "{moves:?}");
+    assert_eq!(moves.keys().last().copied(), last_completed["sequenceNumber"].as_i64());
+    let text = if last_completed["buildId"] == json!(first) { "first" } else { "second" };
     server.shows("races.pages.localhost", text).await;
     let total = |status: &str| {
         let (api, path) = (api.clone(), format!("/deploys?entity_id={app}&status={status}&limit=1"));
         async move { api.get(&path).await.ok()["pageInfo"]["total"].as_u64().unwrap() }
     };
     assert_eq!(total("completed").await + total("cancelled").await, CALLERS as u64);
+}
+
+/// When a deploy with these steps moved production; `None` when it did not.
+fn moved_production(steps: &[Value]) -> Option<String> {
+    let activated = steps.iter().find(|step| step["name"] == "activate")?;
+    let moved = activated["metadata"]["aliasMoved"] == true;
+    moved.then(|| activated["completedAt"].as_str().map(str::to_owned))?
 }
