@@ -7,6 +7,7 @@ mod config;
 mod domain;
 mod gc;
 mod logging;
+mod own_directory;
 mod runtime;
 mod sandbox_helper;
 mod server;

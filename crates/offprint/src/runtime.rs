@@ -9,6 +9,7 @@ use offprint_sandbox::{AllowList, Sandbox};
 
 use crate::cli::output;
 use crate::config::{self, ServeConfig, StoreFlags};
+use crate::own_directory::OwnDirectory;
 use crate::server::functions::sandbox_options;
 
 /// What to do with them.
@@ -72,11 +73,9 @@ fn install_into(places: &Places) -> anyhow::Result<()> {
 
 /// The version of bubblewrap, or why it makes no walls here: tried out as a server does, beside one that may run.
 async fn walls(data: &Path) -> Result<String, String> {
-    let scratch = data.join("functions").join(format!("status-{}", std::process::id()));
-    let tried = Sandbox::with_walls(sandbox_options(&scratch, AllowList::default())).await;
-    // What is left there is empty directories.
-    let _ = offprint_sandbox::remove_tree(&scratch);
-    tried.map_err(|error| error.to_string())?;
+    let scratch = OwnDirectory::take(&data.join("functions")).map_err(|error| error.to_string())?;
+    let tried = Sandbox::with_walls(sandbox_options(&scratch.path().join("sandbox"), AllowList::default()));
+    tried.await.map_err(|error| error.to_string())?;
     let program = Sandbox::walls_program().ok_or("it is not there any more")?;
     let said = Command::new(program).arg("--version").output().map_err(|error| error.to_string())?;
     Ok(String::from_utf8_lossy(&said.stdout).trim().trim_start_matches("bubblewrap ").to_owned())

@@ -1,5 +1,6 @@
 //! How the server builds: its builder, started and tried out, and what the pipeline has to know about the rest.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ const CLONE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How often forges are told what they have not heard yet when nobody wakes the teller.
 const FEEDBACK_IDLE: Duration = Duration::from_secs(1);
 
-/// What the pipeline works with.
+/// What the pipeline works with; `scratch` is a directory of this process, for the temporary files of builds.
 ///
 /// # Errors
 /// The builder that was asked for does not work on this machine.
@@ -32,21 +33,26 @@ pub(super) async fn pipeline_options(
     urls: &SiteUrls,
     public_url: &PublicUrl,
     functions: &Arc<dyn FunctionRuntime>,
+    scratch: &Path,
 ) -> anyhow::Result<PipelineOptions> {
     let settings = &config.builds;
     Ok(PipelineOptions {
         variants: !config.strict,
         functions: Some(Arc::clone(functions)),
-        builds: build_options(config, urls).await?,
+        builds: build_options(config, urls, scratch).await?,
         poll_interval: settings.poll_interval,
         feedback: Some(feedback_options(&settings.allow, urls, public_url)),
         ..PipelineOptions::default()
     })
 }
 
-async fn build_options(config: &ServeConfig, urls: &SiteUrls) -> anyhow::Result<Option<BuildOptions>> {
+async fn build_options(
+    config: &ServeConfig,
+    urls: &SiteUrls,
+    scratch: &Path,
+) -> anyhow::Result<Option<BuildOptions>> {
     let settings = &config.builds;
-    let Some(builder) = builder(config).await? else {
+    let Some(builder) = builder(config, scratch).await? else {
         tracing::info!("this server does not build repositories");
         return Ok(None);
     };
@@ -71,11 +77,11 @@ async fn build_options(config: &ServeConfig, urls: &SiteUrls) -> anyhow::Result<
     }))
 }
 
-async fn builder(config: &ServeConfig) -> anyhow::Result<Option<Arc<dyn Builder>>> {
+async fn builder(config: &ServeConfig, scratch: &Path) -> anyhow::Result<Option<Arc<dyn Builder>>> {
     let settings = &config.builds;
     let options = || BuilderOptions {
         helper: Helper::this_program(sandbox_helper::SUBCOMMAND),
-        scratch: config.data.join("sandbox"),
+        scratch: scratch.to_owned(),
         allow: settings.allow.clone(),
         tools: settings.tools.clone(),
     };

@@ -27,7 +27,7 @@ pub(super) struct Functions {
     pub(super) tails: Tails,
 }
 
-/// Starts what the configuration asks for.
+/// Starts what the configuration asks for, with a directory of this process for what it needs meanwhile.
 ///
 /// # Errors
 /// workerd, or what is to be around it, was asked for by name and does not work on this machine.
@@ -36,6 +36,7 @@ pub(super) async fn start(
     store: &Store,
     resources: &Resources,
     urls: &SiteUrls,
+    directory: &Path,
 ) -> anyhow::Result<Functions> {
     let (assets, tails) = (Assets::default(), Tails::default());
     let off = |why: &str| -> Arc<dyn FunctionRuntime> { Arc::new(NoRuntime::new(store.clone(), why)) };
@@ -44,7 +45,7 @@ pub(super) async fn start(
         let runtime = off("The operator of this server has switched them off.");
         return Ok(Functions { runtime, assets, tails });
     }
-    let runtime = match workerd(config, store, resources, urls, &assets, &tails).await {
+    let runtime = match workerd(config, store, resources, urls, directory, (&assets, &tails)).await {
         Ok(workerd) => Arc::new(workerd) as Arc<dyn FunctionRuntime>,
         Err(error) if choice == RuntimeChoice::Workerd => {
             return Err(
@@ -70,8 +71,8 @@ async fn workerd(
     store: &Store,
     resources: &Resources,
     urls: &SiteUrls,
-    assets: &Assets,
-    tails: &Tails,
+    directory: &Path,
+    (assets, tails): (&Assets, &Tails),
 ) -> anyhow::Result<Workerd> {
     let (settings, urls) = (&config.functions, urls.clone());
     let places = config::tools(config);
@@ -79,7 +80,6 @@ async fn workerd(
     let found =
         tokio::task::spawn_blocking(move || places.workerd()).await.context("cannot look for workerd")??;
     let program = found.program;
-    let directory = config.data.join("functions");
     let (sandbox, warning) = sandbox(config, directory.join("sandbox")).await?;
     let options = WorkerdOptions {
         program,

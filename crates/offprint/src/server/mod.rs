@@ -41,6 +41,7 @@ use crate::cli::output;
 use crate::config::ServeConfig;
 use crate::config::checked::PublicUrl;
 use crate::logging;
+use crate::own_directory::OwnDirectory;
 use access_log::AccessLog;
 use doors::Doors;
 use functions::Functions;
@@ -63,6 +64,9 @@ pub(crate) struct Server {
     tasks: TaskTracker,
     pipeline: Pipeline,
     functions: Arc<dyn FunctionRuntime>,
+    /// Last, since all of the others are gone when these go.
+    #[expect(dead_code, reason = "dropping them removes the directories")]
+    own: [OwnDirectory; 2],
 }
 
 impl Server {
@@ -89,18 +93,16 @@ impl Server {
         let urls = site_urls(&config, &public_url);
         let resources = Resources::open(store.clone()).context("cannot open the contents of resources")?;
         tasks.spawn(resources.clone().keep_house(stop.clone()));
-        let functions = functions::start(&config, &store, &resources, &urls).await?;
+        let own = [own_directory(&config, "functions")?, own_directory(&config, "sandbox")?];
+        let functions = functions::start(&config, &store, &resources, &urls, own[0].path()).await?;
         let edge = start_edge(&config, &public_url, &store, &wake, &functions).await?;
         let mut pipeline_options =
-            builds::pipeline_options(&config, &urls, &public_url, &functions.runtime).await?;
+            builds::pipeline_options(&config, &urls, &public_url, &functions.runtime, own[1].path()).await?;
         pipeline_options.fetch_root = Some(fetch_root::through(&edge, &urls));
         let builds = pipeline_options.builds.is_some();
-        let pipeline = Pipeline::start(store.clone(), wake.clone(), pipeline_options)
-            .await
-            .context("cannot start the pipeline")?;
-        if let Some(interval) = config.gc_interval {
-            tasks.spawn(collect(store.clone(), interval, config.blob_grace, stop.clone()));
-        }
+        let pipeline = Pipeline::start(store.clone(), wake.clone(), pipeline_options).await;
+        let pipeline = pipeline.context("cannot start the pipeline")?;
+        start_chores(&config, &store, tls.as_ref(), access_log.as_ref(), &tasks, &stop);
         let platform = platform::router(
             store.clone(),
             Arc::clone(&metrics),
@@ -126,16 +128,22 @@ impl Server {
             metrics,
             access_log: access_log.clone(),
         });
-        if let Some(tls) = &tls {
-            tasks.spawn(tls.clone().keep_current(stop.clone()));
-        }
-        if let Some(log) = &access_log {
-            tasks.spawn(log.clone().tell_of_dropped(stop.clone()));
-        }
         let connections = Connections::new(doors, tls.clone(), !config.strict);
         tasks.spawn(connections.serve(listener, stop.clone(), config.shutdown_grace));
         let functions = functions.runtime;
-        Ok(Self { address, public_url, bootstrap, urls, tls, access_log, stop, tasks, pipeline, functions })
+        Ok(Self {
+            address,
+            public_url,
+            bootstrap,
+            urls,
+            tls,
+            access_log,
+            stop,
+            tasks,
+            pipeline,
+            functions,
+            own,
+        })
     }
 
     /// Where this process itself reaches the server, whatever the public URL leads through.
@@ -180,6 +188,32 @@ impl Server {
             log.close().await;
         }
     }
+}
+
+/// Starts what is done from time to time.
+fn start_chores(
+    config: &ServeConfig,
+    store: &Store,
+    tls: Option<&Tls>,
+    access_log: Option<&AccessLog>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    if let Some(interval) = config.gc_interval {
+        tasks.spawn(collect(store.clone(), interval, config.blob_grace, stop.clone()));
+    }
+    if let Some(tls) = tls {
+        tasks.spawn(tls.clone().keep_current(stop.clone()));
+    }
+    if let Some(log) = access_log {
+        tasks.spawn(log.clone().tell_of_dropped(stop.clone()));
+    }
+}
+
+/// What this process alone needs of a kind, below the data directory that others may use as well.
+fn own_directory(config: &ServeConfig, kind: &str) -> anyhow::Result<OwnDirectory> {
+    let shared = config.data.join(kind);
+    OwnDirectory::take(&shared).with_context(|| format!("cannot use {}", shared.display()))
 }
 
 async fn first_account(config: &ServeConfig, store: &Store) -> anyhow::Result<Bootstrap> {

@@ -63,6 +63,23 @@ async fn a_server_that_stops_takes_its_processes_along() {
 }
 
 #[tokio::test]
+async fn a_second_server_on_the_same_data_leaves_the_functions_of_the_first_alone() {
+    let first = functions!();
+    let answers = answering("return new Response((await env.ASSETS.fetch(request)).body)");
+    deployed(&first, &answers).await;
+    assert_eq!(first.page(HOST, "/").await, "static");
+    let second = first.beside();
+    assert_eq!(second.page(HOST, "/").await, "static");
+    assert_eq!(first.page(HOST, "/").await, "static");
+    drop(second);
+    assert_eq!(first.page(HOST, "/").await, "static");
+    let third = first.beside();
+    assert_eq!(third.page(HOST, "/").await, "static");
+    let left = fs::read_dir(first.data().join("functions")).unwrap().count();
+    assert_eq!(left, 2, "what the second has left is gone");
+}
+
+#[tokio::test]
 async fn the_processes_of_a_deleted_project_end() {
     let server = functions!();
     let api = deployed(&server, &answering("return new Response('fine')")).await;

@@ -73,12 +73,24 @@ impl TestServer {
         self.crash_and_restart()
     }
 
+    /// Another server on the same data, while this one runs. What it logs is in this one's log.
+    pub(crate) fn beside(&self) -> Self {
+        let directory = self.directory.as_ref().unwrap().path();
+        Self::spawn_in(directory, self.settings.clone(), self.violations.clone())
+    }
+
     fn spawn(directory: TempDir, settings: Vec<(String, String)>, violations: Violations) -> Self {
-        let log = File::options().create(true).append(true).open(log_path(directory.path())).unwrap();
+        let mut server = Self::spawn_in(directory.path(), settings, violations);
+        server.directory = Some(directory);
+        server
+    }
+
+    fn spawn_in(directory: &Path, settings: Vec<(String, String)>, violations: Violations) -> Self {
+        let log = File::options().create(true).append(true).open(log_path(directory)).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_offprint"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(directory.path().join("data"))
-            .current_dir(directory.path())
+            .arg(directory.join("data"))
+            .current_dir(directory)
             .env("OFFPRINT_ACCOUNT_ID", ACCOUNT)
             .env("OFFPRINT_BOOTSTRAP_TOKEN", TOKEN)
             .env("OFFPRINT_DOMAIN", "pages.localhost")
@@ -92,12 +104,12 @@ impl TestServer {
             .expect("the server binary starts");
         let Some((scheme, address)) = listening(&mut child) else {
             let _ = child.kill();
-            panic!("the server does not listen:\n{}", read_log(directory.path()));
+            panic!("the server does not listen:\n{}", read_log(directory));
         };
         // A site must not follow its own redirects here: they are what is tested. Sites are asked for by the
         // Host header, which counts for nothing in HTTP/2.
         let http = client().redirect(reqwest::redirect::Policy::none()).http1_only().build().unwrap();
-        Self { child, scheme, address, http, violations, settings, directory: Some(directory) }
+        Self { child, scheme, address, http, violations, settings, directory: None }
     }
 
     /// Where the server listens.
