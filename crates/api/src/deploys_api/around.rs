@@ -15,6 +15,7 @@ use offprint_model::secret::Secret;
 use offprint_store::{Reach, Repeated};
 use offprint_wire::deploys::problem::ProblemCode;
 use tower::service_fn;
+use tracing::Instrument;
 
 use super::caller::authenticate;
 use super::problem::{Problem, Result};
@@ -76,7 +77,15 @@ async fn once(State(ctx): State<Ctx>, request: Request, next: Next) -> Response 
     let key = request.headers().get(IDEMPOTENCY_KEY).cloned();
     match key {
         Some(key) if request.method() == Method::POST => {
-            answer_once(&ctx, &key, request, next).await.unwrap_or_else(IntoResponse::into_response)
+            // In a task: whoever lost the connection and calls again shall find the answer, not a call without an end.
+            let call = async move { answer_once(&ctx, &key, request, next).await };
+            match tokio::spawn(call.in_current_span()).await {
+                Ok(answered) => answered.unwrap_or_else(IntoResponse::into_response),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(error) => Problem::internal(&error).into_response(),
+                },
+            }
         }
         _ => next.run(request).await,
     }

@@ -1,9 +1,11 @@
 //! A POST that is sent again with its key is answered again, and done once.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::TestServer;
+use crate::support::{Socket, TOKEN, TestServer};
 
 #[tokio::test]
 async fn the_same_key_is_answered_the_same_and_another_body_is_refused() {
@@ -36,4 +38,33 @@ async fn the_same_key_is_answered_the_same_and_another_body_is_refused() {
     for wrong in ["", " "] {
         assert_eq!(post("/apps", json!({ "name": "x" }), wrong).await.refused(400), "Idempotency-Key");
     }
+}
+
+#[tokio::test]
+async fn who_lost_the_connection_finds_the_answer_with_the_key() {
+    let server = TestServer::start().await;
+    let api = server.deploys().await;
+    let apps = 20;
+    for n in 0..apps {
+        let (body, key) = (json!({ "name": format!("lost {n}") }), format!("lost-{n}"));
+        let mut lost = Socket::connect(&server, "localhost").await;
+        let text = body.to_string();
+        lost.send(format!(
+            "POST /api/apps HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\
+             idempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{text}",
+            text.len()
+        ))
+        .await;
+        drop(lost);
+        let mut answer = api.call(Method::POST, "/apps", Some(&body), &[("idempotency-key", &key)]).await;
+        for _ in 0..200 {
+            if answer.status != 409 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            answer = api.call(Method::POST, "/apps", Some(&body), &[("idempotency-key", &key)]).await;
+        }
+        assert_eq!(answer.made()["name"], body["name"]);
+    }
+    assert_eq!(api.get("/apps").await.ok()["pageInfo"]["total"], apps);
 }
