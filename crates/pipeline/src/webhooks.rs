@@ -1,12 +1,14 @@
 //! The worker that tells subscribers of events. Each call is signed, so that who is called can tell it from a forgery.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use offprint_store::{Clock, Store, StoreError, WebhookCall};
+use offprint_store::{Clock, Store, StoreError, SubscriptionSeq, WebhookCall};
 use offprint_wire::deploys::record::Shown;
 use reqwest::Client;
+use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::feedback::{MayReach, guard};
@@ -15,7 +17,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// A call that nobody has ended for so long is made again: its server was killed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes calls, one after the other.
+/// Makes the calls of each subscription one after the other. Several are called at once, so that one that is slow to
+/// answer, or never does, keeps none of the others waiting.
+#[derive(Clone)]
 pub(crate) struct Teller {
     pub(crate) store: Store,
     pub(crate) idle: Duration,
@@ -24,28 +28,47 @@ pub(crate) struct Teller {
     pub(crate) stop: CancellationToken,
 }
 
+/// What is under way.
+#[derive(Default)]
+struct Calls {
+    tasks: JoinSet<Result<(), StoreError>>,
+    called: HashMap<task::Id, SubscriptionSeq>,
+}
+
 impl Teller {
     pub(crate) async fn run(self) {
+        let mut calls = Calls::default();
         while !self.stop.is_cancelled() {
-            match self.step().await {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.stop.run_until_cancelled(tokio::time::sleep(self.idle)).await;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "cannot tell subscribers of events");
-                    self.stop.run_until_cancelled(tokio::time::sleep(self.idle)).await;
-                }
+            let outcome = self.step(&mut calls).await;
+            if matches!(outcome, Ok(true)) {
+                continue;
             }
+            if let Err(error) = outcome {
+                tracing::error!(%error, "cannot tell subscribers of events");
+            }
+            tokio::select! {
+                () = calls.one_ends() => {}
+                () = tokio::time::sleep(self.idle) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+        while !calls.tasks.is_empty() {
+            calls.one_ends().await;
         }
     }
 
-    /// Looks for events and makes one call. Says whether there was anything to do.
-    async fn step(&self) -> Result<bool, StoreError> {
+    /// Looks for events and begins one call. Says whether there was anything to do.
+    async fn step(&self, calls: &mut Calls) -> Result<bool, StoreError> {
         let events = self.store.call_webhooks_of_events().await?;
-        let Some(call) = self.store.claim_webhook_call(PATIENCE).await? else { return Ok(events) };
-        let outcome = self.tell(&call).await;
-        self.store.end_webhook_call(&call, outcome).await?;
+        let called: Vec<SubscriptionSeq> = calls.called.values().copied().collect();
+        let claimed = self.store.claim_webhook_call(PATIENCE, &called).await?;
+        let Some(call) = claimed else { return Ok(events) };
+        let (teller, subscription) = (self.clone(), call.subscription);
+        let task = calls.tasks.spawn(async move {
+            let outcome = teller.tell(&call).await;
+            teller.store.end_webhook_call(&call, outcome).await
+        });
+        calls.called.insert(task.id(), subscription);
         Ok(true)
     }
 
@@ -81,6 +104,25 @@ impl Teller {
             status if status.is_success() => Ok(status.as_u16()),
             status => Err(format!("the answer has status {}", status.as_u16())),
         }
+    }
+}
+
+impl Calls {
+    /// Waits until a call has ended; for ever when there is none.
+    async fn one_ends(&mut self) {
+        let Some(ended) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
+        let task = match ended {
+            Ok((task, Ok(()))) => task,
+            Ok((task, Err(error))) => {
+                tracing::error!(%error, "cannot note what became of a call");
+                task
+            }
+            Err(error) => {
+                tracing::error!(%error, "a call of a subscriber ended early");
+                error.id()
+            }
+        };
+        self.called.remove(&task);
     }
 }
 

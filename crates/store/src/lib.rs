@@ -88,4 +88,4 @@ pub use source::{
 pub use tokens::{Account, AccountScope, Bootstrap, Denied, Permission, Principal, Token};
 pub use variants::VariantWork;
 pub use wake::Wake;
-pub use webhooks::{WebhookCall, WebhookPatch};
+pub use webhooks::{SubscriptionSeq, WEBHOOKS_CALLED_MAX, WebhookCall, WebhookPatch};

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use offprint_model::listing::{Entity as Listed, Record};
 use offprint_model::secret::Secret;
+use offprint_model::time::Timestamp;
 use serde_json::json;
 
 use crate::api_keys::tell;
 use crate::apps::workspace_scope;
 use crate::clock::Clock;
-use crate::db::{Rows, Tx, values};
+use crate::db::{IntoValue, Rows, Tx, values};
 use crate::deployments::returned;
 use crate::error::{Entity, Result, StoreError};
 use crate::events::{Actor, NewEvent, note_event};
@@ -27,6 +28,8 @@ use crate::public_id::new_id;
 const ATTEMPTS_MAX: i64 = 8;
 /// The wait after the first failure; it doubles.
 const WAIT_FIRST: Duration = Duration::from_secs(1);
+/// Subscriptions that may be called at one moment: as many as the statement has places for.
+pub const WEBHOOKS_CALLED_MAX: usize = 8;
 /// Events that are looked at together.
 const EVENTS_A_BATCH: i64 = 100;
 const SECRET: &str = "webhook secret";
@@ -46,11 +49,17 @@ pub struct WebhookPatch {
     pub enabled: Option<bool>,
 }
 
+/// A subscription, for whoever calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubscriptionSeq(i64);
+
 /// A call to be made.
 #[derive(Clone)]
 pub struct WebhookCall {
     call: i64,
     attempt: i64,
+    /// Whose call it is.
+    pub subscription: SubscriptionSeq,
     /// Who is called.
     pub url: String,
     /// What signs the call.
@@ -73,10 +82,11 @@ const DELIVERED: &str = "UPDATE event SET undelivered = 0 WHERE seq = $1";
 const LISTENERS: &str =
     "SELECT seq, filter FROM webhook WHERE account_seq = $1 AND enabled = $2 ORDER BY seq";
 const ADD_CALL: &str = "INSERT INTO webhook_call (webhook_seq, event_seq, due) VALUES ($1, $2, $3)";
-const DUE: &str = "SELECT seq FROM webhook_call WHERE due <= $1 ORDER BY due, seq LIMIT 1";
+const DUE: &str = "SELECT seq FROM webhook_call
+    WHERE due <= $1 AND webhook_seq NOT IN ($2, $3, $4, $5, $6, $7, $8, $9) ORDER BY due, seq LIMIT 1";
 const CLAIM: &str =
     "UPDATE webhook_call SET due = $2, attempt = attempt + 1 WHERE seq = $1 RETURNING attempt";
-const CALL: &str = "SELECT w.id, w.url, w.secret, w.account_seq, e.id AS event
+const CALL: &str = "SELECT w.id, w.seq, w.url, w.secret, w.account_seq, e.id AS event
     FROM webhook_call c JOIN webhook w ON w.seq = c.webhook_seq JOIN event e ON e.seq = c.event_seq WHERE c.seq = $1";
 const END: &str = "DELETE FROM webhook_call WHERE seq = $1 AND attempt = $2";
 const LATER: &str = "UPDATE webhook_call SET due = $3 WHERE seq = $1 AND attempt = $2";
@@ -178,14 +188,21 @@ impl Store {
         Ok(!events.is_empty())
     }
 
-    /// The call that has been due longest; it is due again after `patience`, unless it is ended before.
-    pub async fn claim_webhook_call(&self, patience: Duration) -> Result<Option<WebhookCall>> {
-        if self.db().one(DUE, values![Clock::now()]).await?.is_none() {
+    /// The call that has been due longest, of a subscription that is not being called; it is due again after
+    /// `patience`, unless it is ended before. `None` also while [`WEBHOOKS_CALLED_MAX`] are.
+    pub async fn claim_webhook_call(
+        &self,
+        patience: Duration,
+        called: &[SubscriptionSeq],
+    ) -> Result<Option<WebhookCall>> {
+        if called.len() >= WEBHOOKS_CALLED_MAX
+            || self.db().one(DUE, due_values(Clock::now(), called)).await?.is_none()
+        {
             return Ok(None);
         }
         let tx = self.db().write("claim_webhook_call").await?;
         let now = Clock::now();
-        let Some(row) = tx.one(DUE, values![now]).await? else { return Ok(None) };
+        let Some(row) = tx.one(DUE, due_values(now, called)).await? else { return Ok(None) };
         let call: i64 = row.get("seq")?;
         let claimed = tx.returning(CLAIM, values![call, after(now, patience)]).await?;
         let attempt = claimed.first().ok_or(StoreError::LeaseLost)?.get("attempt")?;
@@ -195,6 +212,7 @@ impl Store {
         let found = WebhookCall {
             call,
             attempt,
+            subscription: SubscriptionSeq(row.get("seq")?),
             url: row.get("url")?,
             secret: sealed.map(|sealed| self.keys().unseal(&id, SECRET, &sealed)).transpose()?,
             event: self.found(&tx, &reach, Listed::Event, &row.get::<String>("event")?).await?.record,
@@ -249,6 +267,14 @@ impl Store {
     fn seal_secret(&self, owner: &str, secret: Option<&Secret<String>>) -> Result<Option<String>> {
         secret.map(|secret| self.keys().seal(owner, SECRET, secret)).transpose()
     }
+}
+
+/// No subscription has the number nought.
+fn due_values(now: Timestamp, called: &[SubscriptionSeq]) -> Vec<sea_orm::Value> {
+    let mut values = values![now];
+    let called = called.iter().map(|subscription| subscription.0).chain(std::iter::repeat(0));
+    values.extend(called.take(WEBHOOKS_CALLED_MAX).map(IntoValue::into_value));
+    values
 }
 
 /// Whether a subscription wants to hear of a type of events.

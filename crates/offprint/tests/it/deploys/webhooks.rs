@@ -82,3 +82,37 @@ async fn a_subscriber_hears_what_it_asked_for_until_it_has_heard() {
     }
     panic!("the outcomes are not on record");
 }
+
+/// Somebody who takes calls and never answers.
+async fn silent() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_that_never_answers_keeps_no_other_waiting() {
+    let (silent, (address, heard)) = (silent().await, subscriber().await);
+    let allowed = format!("{silent},{address}");
+    let server = TestServer::start_with(&[("OFFPRINT_BUILD_ALLOW", &allowed)]).await;
+    let api = server.deploys().await;
+    for (name, address) in [("silent", &silent), ("hook", &address)] {
+        let url = format!("http://{address}/hook");
+        let new = json!({ "name": name, "url": url, "secret": SECRET, "filter": ["app.created"] });
+        api.post("/webhook-subscriptions", new).await.made();
+    }
+    let apps = 4;
+    for n in 0..apps {
+        api.post("/apps", json!({ "name": format!("app {n}") })).await.made();
+    }
+    let told =
+        async || api.get("/events?type=webhook.delivery_completed").await.ok()["pageInfo"]["total"] == apps;
+    crate::functions::eventually("all is told", told).await;
+    assert_eq!(heard.lock().unwrap().len(), apps + 1, "one call failed at first");
+}
