@@ -67,7 +67,14 @@ pub(crate) const FAILED: Page = page!(
 pub(crate) const CRASHED: Page = page!(
     BAD_GATEWAY,
     "A Function of this site has crashed",
-    "The process that answers for it ended before it had answered. Please try again."
+    "What answers for it ended, or broke the answer off, before the answer had begun. Please try again."
+);
+
+/// Service bindings lead back to where the request has been.
+pub(crate) const LOOPS: Page = page!(
+    LOOP_DETECTED,
+    "The Functions of this site ask one another in a circle",
+    "A request of theirs has been passed on too often."
 );
 
 /// The process used too much memory.

@@ -26,7 +26,11 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let answer = match (&parts.method, parts.uri.path()) {
-        (&Method::POST, "/query" | "/execute") => run(resources.d1(), database, &parts, body).await,
+        (&Method::POST, "/query" | "/execute") => {
+            let ran = run(resources.d1(), database, &parts, body).await;
+            // The module reads no other status, and no reason phrase.
+            ran.or_else(|failure| failed(failure.text))
+        }
         // `dump()` is for a generation of databases that never was here.
         _ => Err(Failure::new(404, "Not Found")),
     };
@@ -58,7 +62,8 @@ async fn run(d1: &D1, database: &Resource, parts: &Parts, body: Body) -> Result<
     Ok(response)
 }
 
-fn failed(text: String) -> Result<Response<Body>, Failure> {
+/// An answer that the module makes an exception of.
+pub(super) fn failed(text: String) -> Result<Response<Body>, Failure> {
     json(&d1::Failure::new(text))
 }
 

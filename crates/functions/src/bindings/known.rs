@@ -26,6 +26,14 @@ type Name = (String, ResourceKind, String);
 #[derive(Default)]
 pub(super) struct Known(Mutex<HashMap<Name, (Resource, Instant)>>);
 
+/// Why a resource is not found.
+pub(super) enum NotKnown {
+    /// There is none: words for the site's author.
+    Absent(String),
+    /// The metadata cannot be asked.
+    Failed(Failure),
+}
+
 impl Known {
     /// Finds a resource of an account by what a binding calls it.
     pub(super) async fn find(
@@ -34,7 +42,7 @@ impl Known {
         account: &AccountScope,
         kind: ResourceKind,
         name: &str,
-    ) -> Result<Resource, Failure> {
+    ) -> Result<Resource, NotKnown> {
         let key = (account.account().to_string(), kind, name.to_owned());
         if let Some((resource, since)) = self.lock().get(&key)
             && since.elapsed() < REMEMBERED_FOR
@@ -50,9 +58,9 @@ impl Known {
         };
         let resource = found.map_err(|error| match error {
             StoreError::NotFound(entity) => {
-                Failure::new(404, format!("There is no {} {name} in this account", entity.as_str()))
+                NotKnown::Absent(format!("there is no {} {name} in this account", entity.as_str()))
             }
-            other => Failure::internal(&other),
+            other => NotKnown::Failed(Failure::internal(&other)),
         })?;
         let mut known = self.lock();
         if known.len() >= REMEMBERED_MAX {

@@ -3,8 +3,6 @@
 //! `GET`, `PUT` and `DELETE /<key, percent-encoded>` with options in the query and metadata in a header, `GET /` for a
 //! list, `POST /bulk/get` for many keys at once.
 
-use std::collections::BTreeMap;
-
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use offprint_model::kv::{
@@ -14,7 +12,7 @@ use offprint_resources::kv::{KvEntry, KvList, KvPosition, KvWrite};
 use offprint_resources::{Kv, Resources};
 use offprint_store::{Clock, Resource};
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::reply::{Failure, done, json, read};
@@ -187,7 +185,7 @@ async fn bulk_get(
         1..=BULK_KEYS_MAX => {}
         _ => return Err(Failure::new(400, format!("You can request a maximum of {BULK_KEYS_MAX} keys"))),
     }
-    let (mut found, mut bytes) = (BTreeMap::new(), 0);
+    let (mut found, mut bytes) = (InOrder(Vec::new()), 0);
     for name in asked.keys {
         let entry = kv.get(namespace, KvKey::parse(&name)?).await?;
         bytes += entry.as_ref().map_or(0, |entry| entry.value.len());
@@ -195,9 +193,18 @@ async fn bulk_get(
             return Err(Failure::new(413, "Total size of request exceeds the limit of 25MB"));
         }
         let value = entry.map(|entry| bulk_value(&entry, as_json, asked.with_metadata)).transpose()?;
-        found.insert(name, value);
+        found.0.push((name, value));
     }
     json(&found)
+}
+
+/// An object whose members stay in the order in which they were asked for: a Function sees them in it.
+struct InOrder(Vec<(String, Option<Value>)>);
+
+impl Serialize for InOrder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
 }
 
 fn bulk_value(entry: &KvEntry, as_json: bool, with_metadata: bool) -> Result<Value, Failure> {

@@ -11,6 +11,7 @@ mod kv;
 mod r2;
 mod reply;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -22,7 +23,8 @@ use offprint_store::{AccountScope, ShortId};
 
 use crate::body::Body;
 use cache::Caches;
-use known::Known;
+use known::{Known, NotKnown};
+use reply::Failure;
 
 /// What a socket leads to. The account is the one that the deployment belongs to: a binding that names another
 /// account's resource finds nothing.
@@ -60,6 +62,25 @@ pub enum Resource {
     },
 }
 
+/// Where to look for a resource.
+enum Place<'a> {
+    /// By its id or name, among those that an account has made.
+    Registry(&'a AccountScope, ResourceKind, &'a str),
+    /// In the cache of an environment.
+    Cache((ProjectId, Environment)),
+}
+
+impl Resource {
+    fn place(&self) -> Place<'_> {
+        match self {
+            Self::Kv { account, namespace } => Place::Registry(account, ResourceKind::Kv, namespace),
+            Self::D1 { account, database } => Place::Registry(account, ResourceKind::D1, database),
+            Self::R2 { account, bucket } => Place::Registry(account, ResourceKind::R2, bucket),
+            Self::Cache { project, environment, .. } => Place::Cache((project.clone(), *environment)),
+        }
+    }
+}
+
 /// Serves all resources. Clones share everything.
 #[derive(Clone)]
 pub struct Bindings {
@@ -76,31 +97,47 @@ impl Bindings {
 
     /// Answers one request that workerd makes for a binding.
     pub async fn answer(&self, resource: &Resource, request: Request<Body>) -> Response<Body> {
-        match resource {
-            Resource::Kv { account, namespace } => {
-                let found = self.known.find(&self.resources, account, ResourceKind::Kv, namespace).await;
-                match found {
-                    Ok(found) => kv::answer(&self.resources, &found, request).await,
-                    Err(failure) => failure.into(),
-                }
-            }
-            Resource::D1 { account, database } => {
-                let found = self.known.find(&self.resources, account, ResourceKind::D1, database).await;
-                match found {
-                    Ok(found) => d1::answer(&self.resources, &found, request).await,
-                    Err(failure) => failure.into(),
-                }
-            }
-            Resource::R2 { account, bucket } => {
-                let found = self.known.find(&self.resources, account, ResourceKind::R2, bucket).await;
-                match found {
-                    Ok(found) => r2::answer(&self.resources, &found, request).await,
-                    Err(failure) => failure.into(),
-                }
-            }
-            Resource::Cache { project, environment, .. } => {
-                self.caches.answer((project.clone(), *environment), request).await
+        let (account, kind, name) = match resource.place() {
+            Place::Cache(of) => return self.caches.answer(of, request).await,
+            Place::Registry(account, kind, name) => (account, kind, name),
+        };
+        match self.known.find(&self.resources, account, kind, name).await {
+            Ok(found) => match kind {
+                ResourceKind::Kv => kv::answer(&self.resources, &found, request).await,
+                ResourceKind::D1 => d1::answer(&self.resources, &found, request).await,
+                ResourceKind::R2 => r2::answer(&self.resources, &found, request).await,
+            },
+            Err(NotKnown::Absent(text)) => absent(kind, text, request.into_body()).await,
+            Err(NotKnown::Failed(failure)) => failure.into(),
+        }
+    }
+
+    /// What bindings are to lead to and there is not: a sentence for each, for whoever deploys them.
+    pub(crate) async fn absent(&self, bound: &BTreeMap<String, Resource>) -> Vec<String> {
+        let mut sentences = Vec::new();
+        for (binding, resource) in bound {
+            let Place::Registry(account, kind, name) = resource.place() else { continue };
+            let found = self.known.find(&self.resources, account, kind, name).await;
+            if let Err(NotKnown::Absent(text)) = found {
+                let sentence =
+                    format!("The binding {binding} leads nowhere: {text}; using it throws an error.");
+                sentences.push(sentence);
             }
         }
+        sentences
+    }
+}
+
+/// An answer for a binding that leads nowhere, of which workerd makes an exception. It would take the status 404 for a
+/// key or an object that is not there, and a Function for a namespace that has lost what was in it.
+async fn absent(kind: ResourceKind, text: String, mut body: Body) -> Response<Body> {
+    // workerd hears an answer only when its request has been taken.
+    if let Err(failure) = reply::throw_away(&mut body).await {
+        return failure.into();
+    }
+    match kind {
+        ResourceKind::Kv => Failure::new(400, text).into(),
+        ResourceKind::D1 => d1::failed(text).unwrap_or_else(Response::from),
+        ResourceKind::R2 => r2::no_bucket(),
     }
 }

@@ -45,7 +45,8 @@ impl Failure {
 impl From<ResourceError> for Failure {
     fn from(error: ResourceError) -> Self {
         match error {
-            ResourceError::Gone => Self::new(410, "The resource was deleted"),
+            // workerd would take 404 and 410 for a key that is not there.
+            ResourceError::Gone => Self::new(400, "the resource was deleted"),
             other => Self::internal(&other),
         }
     }

@@ -61,7 +61,7 @@ fn resource(account: &AccountScope, kind: BindingKind, binding: &Binding) -> Opt
 }
 
 /// What people call a kind.
-const fn title(kind: BindingKind) -> &'static str {
+pub(super) const fn title(kind: BindingKind) -> &'static str {
     match kind {
         BindingKind::Ai => "Workers AI",
         BindingKind::AnalyticsEngine => "Analytics Engine",

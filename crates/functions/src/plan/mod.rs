@@ -6,6 +6,7 @@
 
 mod bound;
 mod modules;
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,13 +105,15 @@ impl Plan {
         let (deployment, config) = (&found.deployment, &found.deployment.config);
         let has_chosen_date = metadata.compatibility_date.is_some();
         let variables = variables(system_variables(deployment, url), config, &metadata);
-        let bound = bound::of(&found.project.account_scope(), &bindings(config, &metadata));
+        let bindings = bindings(config, &metadata);
+        let mut warnings = names::ambiguous(&variables, &bindings);
+        let bound = bound::of(&found.project.account_scope(), &bindings);
         let mut missing = bound.missing;
         missing.extend(metadata.unknown_bindings);
         let taken: BTreeSet<_> =
             variables.keys().chain(bound.resources.keys()).chain(bound.services.keys()).collect();
         missing.retain(|name, _| !taken.contains(name));
-        let warnings = missing.iter().map(|(name, what)| warning(name, what)).collect();
+        warnings.extend(missing.iter().map(|(name, what)| warning(name, what)));
         Self {
             key: key.clone(),
             environment: deployment.environment,

@@ -222,6 +222,8 @@ impl Inner {
             Ok(flight) => {
                 let mut warnings = flight.plan.warnings.clone();
                 warnings.extend(self.program.compatibility_date(&flight.plan).warning);
+                warnings.extend(self.house.bindings.absent(&flight.plan.resources).await);
+                warnings.extend(self.absent_services(&flight.plan.services).await);
                 warnings.extend(self.warning.clone());
                 Ok(warnings)
             }

@@ -81,6 +81,7 @@ export default {
       await step(`list ${limit}`, async () => (await kv.list({ limit })).keys.length);
     }
     await step("bulk", async () => [...(await kv.get(["a", "b", "nothing"]))]);
+    await step("bulk in order", async () => [...(await kv.get(["nothing", "b", "a"]))]);
     await step("bulk metadata", async () => [...(await kv.getWithMetadata(["a", "b", "nothing"]))]);
     await step("bulk json", async () => [...(await kv.get(["a", "b"], "json"))]);
     await step("bulk not json", async () => [...(await kv.get(["a", "ключ"], "json"))]);

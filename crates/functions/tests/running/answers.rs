@@ -231,7 +231,9 @@ async fn a_project_can_ask_another_one_of_its_account() {
                   env[new URL(request.url).searchParams.get('b')].fetch('https://inner.example/x', \
                   { method: request.method, body: request.body }) }";
     let key = house.deploy(bundle(&metadata, &[("m.js", ES, source.as_bytes())])).await;
-    assert_eq!(house.check(&key).await, Ok(Vec::new()));
+    let nowhere =
+        "The binding ABSENT leads nowhere yet: there is no production of a project absent; it answers 502.";
+    assert_eq!(house.check(&key).await, Ok(vec![nowhere.to_owned()]));
     let posted = request("/?b=OTHER").method("POST").body(full("body")).unwrap();
     assert_eq!(house.ask(&key, posted).await.text, "POST https://inner.example/x body");
     assert_eq!(house.get(&key, "/?b=STATIC").await.text, "GET https://inner.example/x of static");

@@ -58,7 +58,12 @@ pub(super) fn refusal(refusal: &R2Refusal, object: Option<&Object>) -> Response<
         Some(object) => of_json(&shown(object, Some((0, object.size)), true, true)),
         None => done(),
     };
-    *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let status = match refusal {
+        // workerd takes 404 for an object that is not there.
+        R2Refusal::NoSuchBucket => StatusCode::BAD_REQUEST,
+        other => StatusCode::from_u16(other.status()).unwrap_or(StatusCode::BAD_REQUEST),
+    };
+    *response.status_mut() = status;
     let error = json!({ "version": 1, "v4code": refusal.code(), "message": refusal.to_string() });
     if let Ok(error) = HeaderValue::try_from(error.to_string()) {
         response.headers_mut().insert(ERROR, error);

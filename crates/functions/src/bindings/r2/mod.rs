@@ -56,6 +56,11 @@ pub(super) async fn answer(
     }
 }
 
+/// The answer of a bucket that there is not.
+pub(super) fn no_bucket() -> Response<Body> {
+    answer::refusal(&R2Refusal::NoSuchBucket, None)
+}
+
 /// Why there is no answer.
 enum Stop {
     /// With the object for which a condition does not hold.

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{HOST, configure, functions, json_of, worker};
+use super::{HOST, answering, configure, functions, json_of, log_of, worker};
 use crate::support::{ACCOUNT, Api, TestServer, client};
 
 /// A counter in KV, a list of things to do in D1, uploads in R2, and a page that is cached.
@@ -132,6 +132,101 @@ async fn what_functions_keep_outlives_the_server() {
     let known = client().build().unwrap().get(format!("{}/files/a%20b/c.png", server.origin()));
     let known = known.header("host", HOST).header("if-none-match", etag).send().await.unwrap();
     assert_eq!(known.status(), 304);
+}
+
+/// Asks each of the bindings `COUNTS`, `DB` and `FILES` and the project behind `OTHER`; what came of it.
+const ASKING: &str = "
+    const asked = {
+        get: () => env.COUNTS.get('a'),
+        'get many': () => env.COUNTS.get(['a', 'b']),
+        put: () => env.COUNTS.put('a', 'b'),
+        sql: () => env.DB.prepare('SELECT 1 AS one').first(),
+        object: () => env.FILES.get('a'),
+        head: () => env.FILES.head('a'),
+        'put object': () => env.FILES.put('a', 'b'),
+        objects: () => env.FILES.list(),
+        other: async () => (await env.OTHER.fetch(request)).status,
+    };
+    const seen = {};
+    for (const [name, ask] of Object.entries(asked)) {
+        try { seen[name] = await ask() ?? null } catch (error) { seen[name] = error.message }
+    }
+    return Response.json(seen);";
+
+#[tokio::test]
+async fn bindings_that_lead_nowhere_are_named_in_the_log_and_are_errors() {
+    let server = functions!();
+    let api = server.api();
+    api.create_project("demo").await;
+    let id = "ffffffffffffffffffffffffffffffff";
+    let settings = json!({
+        "kv_namespaces": { "COUNTS": { "namespace_id": id } },
+        "d1_databases": { "DB": { "id": id } },
+        "r2_buckets": { "FILES": { "name": "nowhere" } },
+        "services": { "OTHER": { "service": "nobody" } },
+    });
+    configure(&api, "production", &settings).await;
+    let deployment = answering(ASKING).deploy(&api, "demo").await;
+    let log = log_of(&api, &deployment).await;
+    for warning in [
+        format!("COUNTS leads nowhere: there is no KV namespace {id} in this account"),
+        format!("DB leads nowhere: there is no D1 database {id} in this account"),
+        "FILES leads nowhere: there is no R2 bucket nowhere in this account".into(),
+        "OTHER leads nowhere yet: there is no production of a project nobody".into(),
+    ] {
+        assert!(log.contains(&format!("Warning: The binding {warning}")), "{log}");
+    }
+    let kv = format!("400 there is no KV namespace {id} in this account");
+    let bucket = "The specified bucket does not exist. (10006)";
+    assert_eq!(
+        json_of(server.site(HOST, "/").await).await,
+        json!({
+            "get": format!("KV GET failed: {kv}"),
+            "get many": format!("KV GET_BULK failed: {kv}"),
+            "put": format!("KV PUT failed: {kv}"),
+            "sql": format!("D1_ERROR: there is no D1 database {id} in this account"),
+            "object": format!("get: {bucket}"),
+            "head": format!("head: {bucket}"),
+            "put object": format!("put: {bucket}"),
+            "objects": format!("list: {bucket}"),
+            "other": 502,
+        })
+    );
+}
+
+#[tokio::test]
+async fn service_bindings_in_a_circle_end() {
+    let server = functions!();
+    let api = server.api();
+    api.create_project("demo").await;
+    configure(&api, "production", &json!({ "services": { "SELF": { "service": "demo" } } })).await;
+    answering("return env.SELF.fetch(request)").deploy(&api, "demo").await;
+    server.answers(HOST, 508).await;
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_an_error_and_not_empty() {
+    let server = functions!();
+    let api = server.api();
+    let production = bound(&api).await;
+    let script = "
+        const seen = {};
+        for (const [name, ask] of [['kv', () => env.COUNTS.get('a')], ['sql', () => env.DB.exec('SELECT 1')]]) {
+            try { seen[name] = await ask() ?? null } catch (error) { seen[name] = error.message }
+        }
+        return Response.json(seen);";
+    answering(script).deploy(&api, "demo").await;
+    let seen = json_of(server.site(HOST, "/").await).await;
+    assert_eq!((&seen["kv"], &seen["sql"]["count"]), (&json!(null), &json!(1)));
+    let namespace = production["kv_namespaces"]["COUNTS"]["namespace_id"].as_str().unwrap();
+    api.delete(&account(&format!("/storage/kv/namespaces/{namespace}"))).ok().await;
+    let database = production["d1_databases"]["DB"]["id"].as_str().unwrap();
+    api.delete(&account(&format!("/d1/database/{database}"))).ok().await;
+    let seen = json_of(server.site(HOST, "/").await).await;
+    for (name, said) in [("kv", "KV GET failed: 400 "), ("sql", "D1_EXEC_ERROR: ")] {
+        let seen = seen[name].as_str().unwrap();
+        assert!(seen.starts_with(said) && !seen.contains("JSON"), "{name}: {seen}");
+    }
 }
 
 /// What the system has for temporary files may be its memory, and is others' as well.

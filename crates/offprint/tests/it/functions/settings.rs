@@ -159,3 +159,25 @@ async fn a_secret_that_the_pinned_wrangler_puts_is_there_after_the_next_deployme
 async fn a_secret_that_the_newest_wrangler_puts_is_there_after_the_next_deployment() {
     a_secret_that_wrangler_puts_is_there_after_the_next_deployment(Release::Newest).await;
 }
+
+#[tokio::test]
+async fn a_name_with_several_meanings_is_told() {
+    let server = functions!();
+    let api = server.api();
+    api.create_project("demo").await;
+    let text = json!({ "type": "plain_text", "value": "x" });
+    let settings = json!({
+        "env_vars": { "TWICE": text, "ASSETS": text, "ONCE": text },
+        "kv_namespaces": { "TWICE": { "namespace_id": "0123456789abcdef0123456789abcdef" } },
+    });
+    configure(&api, "production", &settings).await;
+    let kinds = "return Response.json([typeof env.TWICE, typeof env.ASSETS, env.ONCE])";
+    let deployment = answering(kinds).deploy(&api, "demo").await;
+    let log = log_of(&api, &deployment).await;
+    for (name, meanings) in [("TWICE", "variable, KV"), ("ASSETS", "variable, assets of the site")] {
+        let warning = format!("Warning: The name {name} is given to several things ({meanings})");
+        assert!(log.contains(&warning), "{log}");
+    }
+    assert!(!log.contains("ONCE"), "{log}");
+    assert_eq!(json_of(server.site(HOST, "/").await).await, json!(["object", "object", "x"]));
+}
