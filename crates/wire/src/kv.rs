@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use offprint_model::kv::{KvKey, METADATA_BYTES_MAX, VALUE_BYTES_MAX, expiry};
+use offprint_model::kv::{InvalidKv, KvKey, METADATA_BYTES_MAX, VALUE_BYTES_MAX, expiry};
 use offprint_model::resource::{ResourceKind, ResourceName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -158,7 +158,11 @@ impl RawPair {
         let (at, ttl) =
             (self.expiration.map(|at| at.to_string()), self.expiration_ttl.map(|n| n.to_string()));
         let expires = expiry(now_s, at.as_deref(), ttl.as_deref());
-        let expires = expires.map_err(|rule| refuse("expiration", format!("is not valid: {rule}")))?;
+        let expires = expires.map_err(|rule| {
+            let is_ttl = matches!(rule, InvalidKv::Ttl(_) | InvalidKv::ShortTtl(_));
+            let member = if is_ttl { "expiration_ttl" } else { "expiration" };
+            refuse(member, format!("is not valid: {}", rule.to_string().trim_end_matches('.')))
+        })?;
         let metadata = self.metadata.map(|json| read_metadata(&format!("[{n}].metadata"), json.get()));
         Ok(Pair { key, value, metadata: metadata.transpose()?.flatten(), expires })
     }
@@ -248,7 +252,7 @@ mod tests {
             (r#"[{"key": "", "value": ""}]"#, "[0].key"),
             (r#"[{"key": "a", "value": ""}, {"key": "..", "value": ""}]"#, "[1].key"),
             (r#"[{"key": "a", "value": "?", "base64": true}]"#, "[0].value"),
-            (r#"[{"key": "a", "value": "", "expiration_ttl": 59}]"#, "[0].expiration"),
+            (r#"[{"key": "a", "value": "", "expiration_ttl": 59}]"#, "[0].expiration_ttl"),
         ] {
             assert_eq!(read_pairs(body.as_bytes(), 1000).unwrap_err().path, path, "{body}");
         }
