@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64_simd::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// Shorter secrets are not hidden: half of the log would go with them.
@@ -37,8 +37,12 @@ impl Masker {
             add_forms(secret.as_ref(), &mut forms);
         }
         let longest = forms.iter().map(String::len).max().unwrap_or_default();
-        let build = || AhoCorasick::builder().match_kind(MatchKind::Standard).build(&forms).ok();
-        Self { finder: if forms.is_empty() { None } else { build() }, longest }
+        // A table of all transitions would take seconds to make of a long secret that repeats itself: each of its states
+        // looks through all that came before.
+        let mut builder = AhoCorasick::builder();
+        builder.match_kind(MatchKind::Standard).kind(Some(AhoCorasickKind::ContiguousNFA));
+        let finder = if forms.is_empty() { None } else { builder.build(&forms).ok() };
+        Self { finder, longest }
     }
 
     /// A whole line with its secrets hidden.
@@ -253,6 +257,14 @@ mod tests {
         assert_eq!(masked(&["abc", ""], "abc"), "abc");
         assert_eq!(masked(&["abcdef", "defghi"], "1abcdefghi2"), "1***2");
         assert_eq!(masked(&["aaaa"], "aaaaaaaaaaab"), "***b");
+    }
+
+    #[test]
+    fn long_secrets_that_repeat_themselves_are_hidden_like_others() {
+        let secrets: Vec<String> = ["x", "ab", "1234"].iter().map(|part| part.repeat(10_000)).collect();
+        for secret in &secrets {
+            assert_eq!(Masker::new(&secrets).line(&format!("-{secret}-")), "-***-");
+        }
     }
 
     #[test]
