@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use offprint_model::listing::Entity as Listed;
 use offprint_store::{NewApiKey, Permission};
 use offprint_wire::time::Time;
 use serde_json::json;
@@ -15,6 +16,9 @@ use crate::state::Ctx;
 
 /// Apps of one key.
 const APPS_MAX: usize = 100;
+
+/// What bodies name by its id.
+const NAMED: &[(Listed, &str)] = &[(Listed::App, "appIds")];
 
 /// `POST /api/api-keys`. The secret is shown this once.
 pub(super) async fn create(State(ctx): State<Ctx>, caller: Caller, body: JsonBody) -> Result<Response> {
@@ -35,7 +39,7 @@ pub(super) async fn create(State(ctx): State<Ctx>, caller: Caller, body: JsonBod
         apps,
         expires,
     };
-    let (made, secret) = ctx.store.create_api_key(&caller.0, new).await?;
+    let (made, secret) = ctx.store.create_api_key(&caller.0, new).await.map_err(Problem::naming(NAMED))?;
     let mut shown = shown(&ctx, &made);
     shown.more.push(("secret", json!(secret.expose())));
     Ok(Answer(StatusCode::CREATED, shown).into_response())

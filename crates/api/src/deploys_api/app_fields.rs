@@ -9,7 +9,7 @@ use offprint_store::{AppPatch, NewAppFields, Retention, Target};
 use offprint_wire::json::{Node, Object, Read};
 use uuid::Uuid;
 
-use super::body::line;
+use super::body::{line, only};
 use super::problem::Result;
 
 /// Members of a new app.
@@ -48,7 +48,7 @@ pub(super) fn new_app(object: &Object<'_>) -> Result<NewAppFields> {
 
 /// A change of an app.
 pub(super) fn patch(object: &Object<'_>) -> Result<AppPatch> {
-    let config = object.optional("config", Node::object)?;
+    let config = object.optional("config", |node| only(node.object()?, &["nodeVersion", "env"]))?;
     let (node_version, env) = match config {
         None => (Patch::Keep, None),
         Some(config) => {
@@ -116,8 +116,9 @@ fn target(node: &Node<'_>) -> Read<Target> {
     let object = node.object()?;
     let is_pages = object.required("type", |node| node.one_of(&[("local", false), ("pages", true)]))?;
     if !is_pages {
-        return Ok(Target::Local);
+        return only(object, &["type"]).map(|_| Target::Local);
     }
+    let object = only(object, &["type", "baseUrl", "accountId", "projectName", "apiToken"])?;
     let base_url = object.required("baseUrl", |node| {
         let text = line(node, 1000)?;
         match url::Url::parse(&text) {

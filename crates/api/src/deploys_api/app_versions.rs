@@ -3,10 +3,11 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use offprint_model::listing::Entity as Listed;
 
 use super::body::{JsonBody, line};
 use super::caller::{Caller, PathId};
-use super::problem::Result;
+use super::problem::{Problem, Result};
 use super::shown::{Answer, shown, success};
 use crate::state::Ctx;
 
@@ -20,7 +21,8 @@ pub(super) async fn create(State(ctx): State<Ctx>, caller: Caller, body: JsonBod
     let name = object.optional("name", |node| line(node, NAME_CHARS_MAX))?;
     let parent = object.optional("parentId", |node| node.text())?;
     let name = name.as_deref().unwrap_or("Untitled");
-    let made = ctx.store.create_version(&caller.0, &app, name, parent.as_deref()).await?;
+    let made = ctx.store.create_version(&caller.0, &app, name, parent.as_deref()).await;
+    let made = made.map_err(Problem::naming(&[(Listed::App, "appId"), (Listed::AppVersion, "parentId")]))?;
     Ok(Answer(StatusCode::CREATED, shown(&ctx, &made)).into_response())
 }
 

@@ -31,14 +31,17 @@ impl FromRequest<Ctx> for JsonBody {
 impl JsonBody {
     /// The body as an object that has no other members than these.
     pub(super) fn object(&self, known: &[&str]) -> Result<Object<'_>> {
-        let object = Node::root(&self.0).object()?;
-        for (name, member) in object.entries() {
-            if !known.contains(&name) {
-                return Err(member.refuse(format!("is not known; known are {}", known.join(", "))).into());
-            }
-        }
-        Ok(object)
+        Ok(only(Node::root(&self.0).object()?, known)?)
     }
+}
+
+/// An object that has no other members than these.
+pub(super) fn only<'a>(object: Object<'a>, known: &[&str]) -> json::Read<Object<'a>> {
+    let unknown = object.entries().find(|(name, _)| !known.contains(name));
+    if let Some((_, member)) = unknown {
+        return Err(member.refuse(format!("is not known; known are {}", known.join(", "))));
+    }
+    Ok(object)
 }
 
 /// A text of 1 to so many characters, without control characters.

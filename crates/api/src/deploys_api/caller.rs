@@ -44,6 +44,9 @@ impl FromRequestParts<Ctx> for PathId {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Ctx) -> Result<Self> {
-        path_parameter(parts, "id").await.map(Self).map_err(|_| Problem::not_found())
+        path_parameter(parts, "id")
+            .await
+            .map(Self)
+            .map_err(|_| Problem::new(ProblemCode::NotFound, "The id is not UTF-8."))
     }
 }

@@ -27,7 +27,8 @@ pub(super) async fn create(State(ctx): State<Ctx>, caller: Caller, body: JsonBod
         (None, None) => return Err(Problem::unprocessable("buildId", "is needed, or appId")),
         (Some(_), Some(_)) => return Err(Problem::unprocessable("appId", "cannot be combined with buildId")),
     };
-    let made = ctx.store.create_deploy(&caller.0, &wish).await?;
+    let made = ctx.store.create_deploy(&caller.0, &wish).await;
+    let made = made.map_err(Problem::naming(&[(Entity::Build, "buildId"), (Entity::App, "appId")]))?;
     ctx.wake.pipeline();
     Ok(Answer(StatusCode::CREATED, shown(&ctx, &made)).into_response())
 }
@@ -51,6 +52,7 @@ pub(super) async fn cancel(
 
 /// `GET /api/deploys/{id}/stream`.
 pub(super) async fn stream(State(ctx): State<Ctx>, caller: Caller, PathId(id): PathId) -> Result<Response> {
-    ctx.store.find(&caller.0, Entity::Deploy, &id).await?.ok_or_else(Problem::not_found)?;
+    let found = ctx.store.find(&caller.0, Entity::Deploy, &id).await?;
+    found.ok_or_else(|| Problem::not_found(Entity::Deploy))?;
     follow_deploy(&ctx, caller.0, id)
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{StatusCode, Uri};
 use offprint_model::asset::AssetPath;
-use offprint_store::VersionFile;
+use offprint_store::{Entity, StoreError, VersionFile};
 use serde_json::{Value, json};
 
 use super::body::JsonBody;
@@ -34,7 +34,7 @@ pub(super) async fn read(
     }
     let entries = entries(&files, &whole);
     if entries.is_empty() && whole != "/" {
-        return Err(Problem::not_found());
+        return Err(StoreError::NotFound(Entity::File).into());
     }
     Ok(Answer(StatusCode::OK, json!({ "data": entries })).into_response())
 }

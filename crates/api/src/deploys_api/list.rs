@@ -142,7 +142,7 @@ pub(super) async fn show(
     PathId(id): PathId,
 ) -> Result<Response> {
     let reach = caller.0.with_deleted(Deleted::Shown);
-    let found = ctx.store.find(&reach, entity, &id).await?.ok_or_else(Problem::not_found)?;
+    let found = ctx.store.find(&reach, entity, &id).await?.ok_or_else(|| Problem::not_found(entity))?;
     let shown = match entity {
         Entity::Build | Entity::Deploy => with_steps(&ctx, &found, &ctx.store.steps(entity, &id).await?),
         _ => shown(&ctx, &found),

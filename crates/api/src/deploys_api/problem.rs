@@ -5,6 +5,7 @@ use std::error::Error;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use offprint_model::listing::Entity as Listed;
 use offprint_store::{Entity, StoreError};
 use offprint_wire::deploys::problem::{ProblemBody, ProblemCode, ProblemDetail, ProblemError};
 use offprint_wire::json::InvalidMember;
@@ -28,8 +29,24 @@ impl Problem {
     }
 
     /// There is no such thing, or the caller may not see it: which of the two is not told.
-    pub(super) fn not_found() -> Self {
-        Self::new(ProblemCode::NotFound, "There is no such thing.")
+    pub(super) fn not_found(what: Listed) -> Self {
+        let message = match what {
+            Listed::Workspace => "There is no workspace here in which this API key may do that.".into(),
+            what => format!("There is no {} of this id, or this API key may not see it.", what.name()),
+        };
+        Self::new(ProblemCode::NotFound, message)
+    }
+
+    /// For `map_err`: what is not found is told with the member of the body that names it.
+    pub(super) fn naming(members: &'static [(Listed, &'static str)]) -> impl Fn(StoreError) -> Self {
+        move |error| {
+            let StoreError::NotFound(Entity::Listed(what)) = error else { return error.into() };
+            let Some((_, path)) = members.iter().find(|(named, _)| *named == what) else {
+                return error.into();
+            };
+            let rule = format!("is the id of no {} that this API key may see", what.name());
+            Self::with_detail(ProblemCode::NotFound, path, rule)
+        }
     }
 
     /// A parameter or a member breaks a rule.
@@ -39,10 +56,18 @@ impl Problem {
 
     /// A member is well formed, and what it asks for cannot be done.
     pub(super) fn unprocessable(path: &str, why: impl Into<String>) -> Self {
+        Self::with_detail(ProblemCode::Unprocessable, path, why)
+    }
+
+    /// There is one already that has what this member says.
+    pub(super) fn conflict(path: &str, why: impl Into<String>) -> Self {
+        Self::with_detail(ProblemCode::Conflict, path, why)
+    }
+
+    fn with_detail(code: ProblemCode, path: &str, why: impl Into<String>) -> Self {
         let why = why.into();
         let message = Cow::Owned(format!("{path} {why}"));
-        let details = vec![ProblemDetail { path: path.to_owned(), message: why }];
-        Self { code: ProblemCode::Unprocessable, message, details }
+        Self { code, message, details: vec![ProblemDetail { path: path.to_owned(), message: why }] }
     }
 
     /// A fault of ours.
@@ -92,7 +117,10 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound(Entity::Blob) => Self::internal(&error),
-            StoreError::NotFound(_) => Self::not_found(),
+            StoreError::NotFound(Entity::Listed(what)) => Self::not_found(what),
+            StoreError::NotFound(what) => {
+                Self::new(ProblemCode::NotFound, format!("There is no such {}.", what.as_str()))
+            }
             StoreError::BadCursor(why) => Self::at("after", format!("{why}")),
             StoreError::Exists(_)
             | StoreError::NotCancelable

@@ -17,6 +17,7 @@ pub(super) async fn stream(
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response> {
-    ctx.store.find(&caller.0, Entity::Workspace, &id).await?.ok_or_else(Problem::not_found)?;
+    let found = ctx.store.find(&caller.0, Entity::Workspace, &id).await?;
+    found.ok_or_else(|| Problem::not_found(Entity::Workspace))?;
     follow_workspace(&ctx, caller.0, id, &headers).await
 }

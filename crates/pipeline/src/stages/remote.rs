@@ -75,11 +75,16 @@ impl Remote<'_> {
     /// # Errors
     /// [`RemoteError`]; nothing has changed here then.
     pub(crate) async fn run(&self, document: &SiteDocument) -> Result<Verified> {
+        let made = self.store.step_metadata(self.lease, DeployStep::CreateDeployment).await?;
+        if made.is_none() {
+            // What keeps the target from being called fails this step.
+            self.store.begin_step(self.lease, DeployStep::CheckMissing).await?;
+        }
         let client = self.client()?;
         let project = self.target.project_name.as_str();
         let unique: BTreeMap<&AssetKey, &Asset> =
             document.manifest.iter().map(|(_, asset)| (&asset.key, asset)).collect();
-        let made = match self.store.step_metadata(self.lease, DeployStep::CreateDeployment).await? {
+        let made = match made {
             Some(metadata) => Some(client.deployment(project, &deployment_id(&metadata)?).await?),
             None => None,
         };
@@ -121,13 +126,12 @@ impl Remote<'_> {
         Ok(PagesApi::new(options)?.in_account(AccountId::new(self.target.account_id.as_str())))
     }
 
-    /// Uploads what the server lacks.
+    /// Uploads what the server lacks. The first step has begun.
     async fn send(
         &self,
         client: &PagesClient,
         unique: &BTreeMap<&AssetKey, &Asset>,
     ) -> Result<UploadSession> {
-        self.store.begin_step(self.lease, DeployStep::CheckMissing).await?;
         let session = client.upload_session(&self.target.project_name).await?;
         let keys: Vec<&AssetKey> = unique.keys().copied().collect();
         let mut missing = Vec::new();

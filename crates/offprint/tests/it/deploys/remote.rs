@@ -69,6 +69,10 @@ async fn a_target_that_refuses_fails_the_deploy_and_production_stays() {
         let ended = api.ended(&format!("/deploys/{deploy}")).await;
         assert_eq!(ended["status"], "failed");
         assert!(ended["error"].as_str().unwrap().to_lowercase().contains(why), "{ended}");
+        assert_eq!(
+            (&ended["steps"][0]["status"], &ended["steps"][0]["error"]),
+            (&json!("failed"), &ended["error"])
+        );
         assert_eq!(here.page("fails.pages.localhost", "/").await, "kept");
     }
     api.patch(&format!("/apps/{app}"), json!({ "target": { "type": "local" } })).await.ok();
