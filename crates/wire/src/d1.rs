@@ -225,7 +225,22 @@ enum RawParam {
     Boolean(bool),
     Number(f64),
     Text(String),
-    Bytes(Vec<u8>),
+    Bytes(Vec<Byte>),
+}
+
+/// Some clients write whole numbers with a fraction of nought, which JSON does not tell apart.
+#[derive(Deserialize)]
+#[serde(try_from = "f64")]
+struct Byte(u8);
+
+impl TryFrom<f64> for Byte {
+    type Error = &'static str;
+
+    fn try_from(number: f64) -> Result<Self, Self::Error> {
+        // What is no byte becomes the nearest one, or nought.
+        let byte = number as u8;
+        if f64::from(byte) == number { Ok(Self(byte)) } else { Err("must be a whole number from 0 to 255") }
+    }
 }
 
 impl From<RawQuery> for SqlQuery {
@@ -235,7 +250,7 @@ impl From<RawQuery> for SqlQuery {
             RawParam::Boolean(on) => SqlValue::Real(f64::from(u8::from(on))),
             RawParam::Number(number) => SqlValue::Real(number),
             RawParam::Text(text) => SqlValue::Text(text),
-            RawParam::Bytes(bytes) => SqlValue::Blob(bytes),
+            RawParam::Bytes(bytes) => SqlValue::Blob(bytes.into_iter().map(|Byte(byte)| byte).collect()),
         };
         Self { sql: raw.sql, params: raw.params.unwrap_or_default().into_iter().map(param).collect() }
     }
@@ -454,15 +469,20 @@ mod tests {
         {
             assert_eq!(read_queries(body.as_bytes()), Ok(vec![one.clone()]), "{body}");
         }
-        let typed = read_queries(br#"{"sql":"x","params":[1,"t",null,true,[0,255],1.5]}"#).unwrap();
+        let typed = read_queries(br#"{"sql":"x","params":[1,"t",null,true,[0,255.0],1.5]}"#).unwrap();
         use SqlValue::{Blob, Null, Real, Text};
         assert_eq!(
             typed[0].params,
             [Real(1.0), Text("t".into()), Null, Real(1.0), Blob(vec![0, 255]), Real(1.5)]
         );
-        for body in
-            ["{}", "7", r#"{"sql":7}"#, r#"{"sql":"x","params":[{}]}"#, r#"{"sql":"x","params":[[256]]}"#]
-        {
+        for body in [
+            "{}",
+            "7",
+            r#"{"sql":7}"#,
+            r#"{"sql":"x","params":[{}]}"#,
+            r#"{"sql":"x","params":[[256]]}"#,
+            r#"{"sql":"x","params":[[1.5]]}"#,
+        ] {
             assert!(read_queries(body.as_bytes()).is_err(), "{body}");
         }
     }

@@ -111,11 +111,14 @@ impl Operation {
         self
     }
 
-    /// A parameter of the query that may be left out.
+    /// A parameter of the query that may be left out; to the Pages API one without a value is as one that is not there.
     pub(super) fn query(self, name: &str, schema: Value, about: &str) -> Self {
-        self.parameter(json!({
-            "name": name, "in": "query", "required": false, "schema": schema, "description": about,
-        }))
+        let mut parameter =
+            json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": about });
+        if self.security != Security::Key {
+            parameter["allowEmptyValue"] = json!(true);
+        }
+        self.parameter(parameter)
     }
 
     /// Any parameter that is not in the path.
@@ -159,6 +162,7 @@ impl Operation {
                     "headers": { "x-request-id": { "required": true, "schema": text() } },
                     "content": content(self.answers),
                 },
+                "414": { "description": "The address is longer than 64 KiB. Neither API has seen the call: no body." },
                 "4XX": refusal,
                 "5XX": refusal,
             },

@@ -255,7 +255,7 @@ fn resources() -> Map<String, Value> {
     );
     members(json!({
         "KvTitle": object(&["title"], json!({ "title": described(patterned(PLAIN), "1 to 512 bytes.") })),
-        "KvForm": object(&["value"], json!({ "value": text(), "metadata": described(text(), "JSON.") })),
+        "KvForm": object(&["value"], json!({ "value": text(), "metadata": described(json!({ "type": "object" }), "JSON, of any kind.") })),
         "KvPairs": { "type": "array", "minItems": 1, "maxItems": 10_000, "items": encoded_or_not(&["key", "value"], &json!({
             "key": key(),
             "metadata": { "description": "Any JSON, 1024 bytes at the most." },

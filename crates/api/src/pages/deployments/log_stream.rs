@@ -58,9 +58,10 @@ fn after(headers: &HeaderMap, parameters: &Parameters) -> Result<u64> {
         let number = text.parse().map_err(|_| InvalidMember::new(name, "must be the number of a line"));
         number.map_err(Into::into)
     };
+    let asked = parameters.get("after").map_or(Ok(0), |after| parse("after", after))?;
     match headers.get("last-event-id") {
         Some(id) if !id.is_empty() => parse("Last-Event-ID", id.to_str().unwrap_or_default()),
-        _ => parameters.get("after").map_or(Ok(0), |after| parse("after", after)),
+        _ => Ok(asked),
     }
 }
 
