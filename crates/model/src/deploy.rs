@@ -108,6 +108,18 @@ words! {
     }
 }
 
+words! {
+    /// A step of the build of a version, in order.
+    VersionStep [3] {
+        /// The version's files are read, and written to where they are built.
+        Collect = "collect",
+        /// Dependencies are installed, the command runs, Functions are compiled; skipped where there is nothing to build.
+        Build = "build",
+        /// What came of it becomes the build's content.
+        Store = "store",
+    }
+}
+
 impl DeployStep {
     /// The steps of a deploy to this server itself, in order.
     pub const LOCAL: [Self; 5] = [Self::ResolveBuild, Self::Seal, Self::Upload, Self::Activate, Self::Verify];

@@ -90,6 +90,15 @@ pub fn detect(contents: &dyn Contents) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.signs.iter().any(|sign| sign.shows_in(contents)))
 }
 
+/// The files in which frameworks show, besides `package.json`; relative to the root directory.
+pub fn telling_files() -> impl Iterator<Item = &'static str> {
+    let signs = PRESETS.iter().flat_map(|preset| preset.signs);
+    signs.filter_map(|sign| match *sign {
+        File(name) | Written(name, _) => Some(name),
+        Package(_) => None,
+    })
+}
+
 impl Sign {
     fn shows_in(self, contents: &dyn Contents) -> bool {
         match self {

@@ -20,6 +20,7 @@ use offprint_model::id::ProjectId;
 use offprint_model::time::Timestamp;
 use offprint_sandbox::remove_tree;
 
+use crate::files::Files;
 use crate::workspace::{Folder, make_private};
 
 /// How long an entry stays that no build reads (Pages API, "Build cache").

@@ -6,6 +6,7 @@ use offprint_store::UploadedConfiguration;
 use offprint_wire::{worker_bundle, worker_configuration};
 use serde::Deserialize;
 
+use crate::files::Files;
 use crate::workspace::Folder;
 
 /// The names of the parts, in uploads and here.

@@ -3,22 +3,25 @@
 use offprint_model::presets::{Contents, Preset, detect};
 use serde_json::{Map, Value};
 
+use crate::files::Files;
 use crate::workspace::Folder;
 
 /// Longer descriptions of packages are not read.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const FILE_BYTES_MAX: u64 = 4 << 20;
+/// The description of a site that has packages of npm's.
+pub(crate) const PACKAGE: &str = "package.json";
 
 /// The root directory of a project with its `package.json` read.
-pub(crate) struct Sources {
-    folder: Folder,
+pub(crate) struct Sources<F = Folder> {
+    folder: F,
     package: Option<Map<String, Value>>,
 }
 
-impl Sources {
+impl<F: Files> Sources<F> {
     /// Reads what a directory says of itself. A `package.json` that is none counts as absent: the package
     /// manager will say what is wrong with it.
-    pub(crate) fn read(folder: Folder) -> Self {
-        let text = folder.text("package.json", FILE_BYTES_MAX);
+    pub(crate) fn read(folder: F) -> Self {
+        let text = folder.text(PACKAGE, FILE_BYTES_MAX);
         let package = text.and_then(|text| match serde_json::from_str(&text) {
             Ok(Value::Object(package)) => Some(package),
             _ => None,
@@ -39,7 +42,7 @@ impl Sources {
     /// How the dependencies are installed, in order.
     pub(crate) fn installs(&self) -> Vec<Install> {
         let mut installs = Vec::new();
-        if self.folder.has("package.json") {
+        if self.has_package() {
             installs.push(self.node_packages());
         }
         if self.folder.has("requirements.txt") {
@@ -53,7 +56,7 @@ impl Sources {
 
     /// Whether Node.js is needed at all.
     pub(crate) fn has_package(&self) -> bool {
-        self.folder.has("package.json")
+        self.folder.has(PACKAGE)
     }
 
     fn node_packages(&self) -> Install {
@@ -95,7 +98,7 @@ impl Sources {
     }
 }
 
-impl Contents for Sources {
+impl<F: Files> Contents for Sources<F> {
     fn depends_on(&self, package: &str) -> bool {
         let has = |kind: &str| {
             let of_kind = self.package.as_ref().and_then(|all| all.get(kind)).and_then(Value::as_object);

@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use offprint_client::deploy::{DeployError, DeployOptions, Extras, LocalAsset, assets_of};
-use offprint_model::asset::{AssetKey, KeyHasher};
+use offprint_model::asset::{AssetKey, AssetPath, KeyHasher};
 use offprint_model::content_type;
 use offprint_store::{NewContent, ProjectScope, Store, StoreError, Upload, WorkerKind};
 use offprint_wire::routes_json;
 
 use crate::compiled::Compiled;
+use crate::files::Files;
 use crate::workspace::Folder;
 
 /// `_redirects` with the most rules of the longest kind has 4.2 MB.
@@ -71,7 +72,7 @@ pub(crate) async fn ingest(
     let missing: HashSet<AssetKey> = store.missing_keys(&account, &keys).await?.into_iter().collect();
     let new: Vec<LocalAsset> =
         unique.into_iter().filter(|asset| missing.contains(&asset.key)).cloned().collect();
-    for batch in batches(&new) {
+    for batch in batches(&new, |asset| asset.size) {
         let (batch, folder) = (batch.to_vec(), output.clone());
         match blocking(move || read_batch(&folder, &batch)).await {
             Ok(uploads) => store.put_assets(&account, uploads).await.map(drop)?,
@@ -79,6 +80,7 @@ pub(crate) async fn ingest(
         }
     }
     let (notes, stored) = (extras.warnings.clone(), new.len());
+    let assets = assets.into_iter().map(|asset| (asset.path, asset.key)).collect();
     Ok(Ok(Ingested { content: content(assets, extras, compiled), notes, stored }))
 }
 
@@ -120,7 +122,8 @@ fn check_extra(output: &Folder, name: &str, bytes_max: u64) -> Result<(), String
         Err(_) => return Err(format!("{name} is a link that leads nowhere. Put the file itself there.")),
     };
     if !real.starts_with(output.workspace()) {
-        return Err(format!("{name} is a link that leads out of the repository. Put the file itself there."));
+        let whole = output.words().whole;
+        return Err(format!("{name} is a link that leads out of the {whole}. Put the file itself there."));
     }
     match fs::metadata(&real) {
         // A Worker of several modules; whoever reads it says what to do.
@@ -135,7 +138,7 @@ fn check_extra(output: &Folder, name: &str, bytes_max: u64) -> Result<(), String
 }
 
 /// What the deployment call would refuse.
-fn check_text(extras: &Extras) -> Result<(), String> {
+pub(crate) fn check_text(extras: &Extras) -> Result<(), String> {
     if extras.worker.as_ref().is_some_and(|worker| std::str::from_utf8(worker).is_err()) {
         return Err("_worker.js must be valid UTF-8.".to_owned());
     }
@@ -159,23 +162,29 @@ fn read_batch(output: &Folder, batch: &[LocalAsset]) -> Result<Vec<Upload>, Stri
     batch.iter().map(read).collect()
 }
 
-fn batches(assets: &[LocalAsset]) -> Vec<&[LocalAsset]> {
+/// Things of these sizes in groups that fit into memory together.
+pub(crate) fn batches<T>(all: &[T], size: impl Fn(&T) -> u64) -> Vec<&[T]> {
     let (mut batches, mut begin, mut bytes) = (Vec::new(), 0, 0_u64);
-    for (at, asset) in assets.iter().enumerate() {
-        if at > begin && (bytes + asset.size > BATCH_BYTES || at - begin == BATCH_ASSETS) {
-            batches.push(&assets[begin..at]);
+    for (at, one) in all.iter().enumerate() {
+        if at > begin && (bytes + size(one) > BATCH_BYTES || at - begin == BATCH_ASSETS) {
+            batches.push(&all[begin..at]);
             (begin, bytes) = (at, 0);
         }
-        bytes += asset.size;
+        bytes += size(one);
     }
-    batches.extend(Some(&assets[begin..]).filter(|rest| !rest.is_empty()));
+    batches.extend(Some(&all[begin..]).filter(|rest| !rest.is_empty()));
     batches
 }
 
-fn content(assets: Vec<LocalAsset>, extras: Extras, compiled: Option<Compiled>) -> NewContent {
+/// What a site with these files makes.
+pub(crate) fn content(
+    assets: Vec<(AssetPath, AssetKey)>,
+    extras: Extras,
+    compiled: Option<Compiled>,
+) -> NewContent {
     let text = |bytes: Option<Bytes>| bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let content = NewContent {
-        assets: assets.into_iter().map(|asset| (asset.path, asset.key)).collect(),
+        assets,
         headers: text(extras.headers),
         redirects: text(extras.redirects),
         routes: text(extras.routes),
@@ -196,14 +205,17 @@ fn content(assets: Vec<LocalAsset>, extras: Extras, compiled: Option<Compiled>) 
     }
 }
 
-/// The error in words for the author, who does not know where on the server his repository lies.
+/// The error in words for the author, who does not know where on the server his source lies, and who may not have it in a
+/// repository.
 fn told(output: &Folder, error: &DeployError) -> String {
     let text = match error {
         DeployError::Io { source, .. } => format!("{error}: {source}"),
         other => other.to_string(),
     };
+    let whole = format!("the {}", output.words().whole);
     let sentence = text.replace(&format!("{}/", output.workspace().display()), "");
-    let sentence = sentence.replace(&output.workspace().display().to_string(), "the repository");
+    let sentence = sentence.replace(&output.workspace().display().to_string(), &whole);
+    let sentence = sentence.replace("out of the repository", &format!("out of {whole}"));
     let end = if sentence.ends_with('.') { "" } else { "." };
     let mut chars = sentence.chars();
     let first = chars.next().map(|char| char.to_ascii_uppercase()).into_iter().collect::<String>();
@@ -212,10 +224,10 @@ fn told(output: &Folder, error: &DeployError) -> String {
 }
 
 /// A directory as its author knows it.
-pub(crate) fn shown(folder: &Folder) -> String {
-    let path = folder.in_workspace();
+pub(crate) fn shown(folder: &impl Files) -> String {
+    let path = folder.place();
     if path == Path::new("") {
-        "The repository".to_owned()
+        format!("The {}", folder.words().whole)
     } else {
         format!("The directory {}", path.display())
     }
@@ -272,7 +284,7 @@ mod tests {
         let paths: Vec<&str> = assets.iter().map(|asset| asset.path.as_str()).collect();
         assert_eq!(paths, ["/a/b.css", "/a/c.html", "/index.html"]);
         assert_eq!(assets[2].key.as_str(), "e5e943f01929441dfbb0d4956a759fda");
-        let content = content(assets, extras, None);
+        let content = content(Vec::new(), extras, None);
         assert_eq!(content.headers.as_deref(), Some("/*\n  a: b\n"));
     }
 
@@ -322,13 +334,13 @@ mod tests {
     #[test]
     fn batches_are_bounded() {
         let asset = |size: u64| LocalAsset {
-            path: offprint_model::asset::AssetPath::parse("a").unwrap(),
+            path: AssetPath::parse("a").unwrap(),
             key: AssetKey::parse("k").unwrap(),
             size,
         };
         let sizes = |sizes: &[u64]| {
             let assets: Vec<LocalAsset> = sizes.iter().map(|size| asset(*size)).collect();
-            batches(&assets).iter().map(|batch| batch.len()).collect::<Vec<_>>()
+            batches(&assets, |asset| asset.size).iter().map(|batch| batch.len()).collect::<Vec<_>>()
         };
         assert_eq!(sizes(&[]), Vec::<usize>::new());
         assert_eq!(sizes(&[BATCH_BYTES + 1, 1, BATCH_BYTES, 1]), [1, 1, 1, 1]);

@@ -6,18 +6,20 @@
 //! wrong is an error, and the job is tried again.
 //!
 //! Beside them one worker makes compressed variants of what went live, one tells forges how deployments are, and
-//! one looks for new commits where no webhook comes. One builds the versions of apps, whose files are their content,
-//! and one tells subscribers of events.
+//! one looks for new commits where no webhook comes. One looks at the versions of apps that are to be built: those whose
+//! files are their content it takes as they are, the others go on to whoever builds. One tells subscribers of events.
 //!
 //! Knows nothing of either API's shapes, or of how requests find a site.
 
 pub mod builder;
 mod runner;
 mod stages;
+mod worker;
 
 mod builds_off;
 mod cache;
 mod compiled;
+mod files;
 mod framework;
 mod git;
 mod host_tools;
@@ -25,6 +27,7 @@ mod ingest;
 mod log_sink;
 mod mask;
 mod tools;
+mod version_files;
 mod workspace;
 mod wrangler_file;
 

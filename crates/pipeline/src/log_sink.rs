@@ -7,9 +7,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use offprint_model::deploy::VersionStep;
 use offprint_model::deployment::LogLine;
 use offprint_model::time::Timestamp;
-use offprint_store::{Clock, Lease, Store, StoreError};
+use offprint_store::{Claim, Clock, Store, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -39,7 +40,13 @@ pub(crate) struct LogSink {
 #[derive(Clone)]
 pub(crate) struct OutputLines(mpsc::Sender<Entry>);
 
-struct Entry {
+enum Entry {
+    Line(Line),
+    /// What follows belongs to this step.
+    Step(VersionStep),
+}
+
+struct Line {
     at: Timestamp,
     text: String,
     kind: Kind,
@@ -54,13 +61,14 @@ enum Kind {
 }
 
 impl LogSink {
-    /// Begins to write to the log of the leased deployment. `stop` is called when that fails: then the work is in
+    /// Begins to write to the log of what was claimed. `stop` is called when that fails: then the work is in
     /// vain.
-    pub(crate) fn start(store: Store, lease: Lease, masker: Masker, stop: CancellationToken) -> Self {
+    pub(crate) fn start(store: Store, claim: Claim, masker: Masker, stop: CancellationToken) -> Self {
         let (lines, entries) = mpsc::channel(QUEUE_LINES);
         let writer = Writer {
             store,
-            lease,
+            claim,
+            step: VersionStep::Collect,
             masker,
             line: MaskedLine::default(),
             kept: Kept::new(LINES_MAX, BYTES_MAX),
@@ -71,10 +79,15 @@ impl LogSink {
     /// Writes a line of our own.
     pub(crate) async fn say(&self, text: impl Into<String>) {
         for line in text.into().lines() {
-            let entry = Entry { at: Clock::now(), text: line.to_owned(), kind: Kind::Said };
+            let line = Line { at: Clock::now(), text: line.to_owned(), kind: Kind::Said };
             // The only error is that the writer is gone, and its own error is told at the end.
-            let _ = self.lines.send(entry).await;
+            let _ = self.lines.send(Entry::Line(line)).await;
         }
+    }
+
+    /// What is written from here on belongs to this step of a version's build.
+    pub(crate) async fn enter(&self, step: VersionStep) {
+        let _ = self.lines.send(Entry::Step(step)).await;
     }
 
     /// Where programs write to.
@@ -93,19 +106,28 @@ impl LogSink {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+
+    /// Ends the log of an attempt that came to no end. Where it was canceled, nothing is written any more; our own
+    /// fault is told by the caller.
+    pub(crate) async fn interrupted(self) {
+        self.say("The server interrupted the build and will begin it anew.").await;
+        let _ = self.close().await;
+    }
 }
 
 impl OutputLines {
     /// Takes a part of a line, and waits when there are too many. `ends` says that the line is complete.
     pub(crate) async fn send(&self, text: String, ends: bool) {
-        let entry = Entry { at: Clock::now(), text, kind: Kind::Output { ends } };
-        let _ = self.0.send(entry).await;
+        let line = Line { at: Clock::now(), text, kind: Kind::Output { ends } };
+        let _ = self.0.send(Entry::Line(line)).await;
     }
 }
 
 struct Writer {
     store: Store,
-    lease: Lease,
+    claim: Claim,
+    /// The step of a version's build that writes.
+    step: VersionStep,
     masker: Masker,
     /// A program's line that has not ended yet.
     line: MaskedLine,
@@ -139,31 +161,52 @@ impl Writer {
             }
             let mut batch = Vec::with_capacity(waiting.len());
             for entry in waiting.drain(..) {
-                let line = self.masked(entry);
-                self.kept.add(line, &mut batch);
+                match entry {
+                    Entry::Line(line) => {
+                        let line = self.masked(line);
+                        self.kept.add(line, &mut batch);
+                    }
+                    Entry::Step(step) => {
+                        self.finish(&mut batch).await?;
+                        self.step = step;
+                    }
+                }
             }
             self.append(&batch).await?;
         }
-        let unfinished = Entry { at: Clock::now(), text: String::new(), kind: Kind::Output { ends: true } };
-        let mut batch = Vec::new();
-        let line = self.masked(unfinished);
-        if !line.text.is_empty() {
-            self.kept.add(line, &mut batch);
-        }
-        self.kept.finish(Clock::now(), &mut batch);
-        self.append(&batch).await
+        self.finish(&mut Vec::new()).await
     }
 
-    fn masked(&mut self, entry: Entry) -> LogLine {
-        let text = match entry.kind {
-            Kind::Said => MaskedLine::default().piece(&self.masker, &entry.text, true),
-            Kind::Output { ends } => self.line.piece(&self.masker, shown(&entry.text), ends),
+    /// Writes what has waited, and the last lines where there are too many.
+    async fn finish(&mut self, batch: &mut Vec<LogLine>) -> Result<(), StoreError> {
+        let unfinished = Line { at: Clock::now(), text: String::new(), kind: Kind::Output { ends: true } };
+        let line = self.masked(unfinished);
+        if !line.text.is_empty() {
+            self.kept.add(line, batch);
+        }
+        self.kept.finish(Clock::now(), batch);
+        self.append(&std::mem::take(batch)).await
+    }
+
+    fn masked(&mut self, line: Line) -> LogLine {
+        let text = match line.kind {
+            Kind::Said => MaskedLine::default().piece(&self.masker, &line.text, true),
+            Kind::Output { ends } => self.line.piece(&self.masker, shown(&line.text), ends),
         };
-        LogLine { at: entry.at, text }
+        LogLine { at: line.at, text }
     }
 
     async fn append(&self, batch: &[LogLine]) -> Result<(), StoreError> {
-        if batch.is_empty() { Ok(()) } else { self.store.append_log(&self.lease, batch).await }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match &self.claim {
+            Claim::Deployment(lease) => self.store.append_log(lease, batch).await,
+            Claim::Version(lease) => {
+                let lines: Vec<&str> = batch.iter().map(|line| line.text.as_str()).collect();
+                self.store.append_version_log(lease, self.step, &lines).await
+            }
+        }
     }
 }
 
@@ -217,6 +260,7 @@ impl Kept {
             let at = self.tail.front().map_or(at, |line| line.at);
             let text = format!("{} lines ({} bytes) are left out here.", self.lines_out, self.bytes_out);
             batch.push(LogLine { at, text });
+            (self.lines_out, self.bytes_out) = (0, 0);
         }
         batch.extend(self.tail.drain(..));
     }

@@ -1,6 +1,7 @@
-//! The workers that claim jobs and see them through.
+//! Which workers there are, and how they start and stop.
 //!
-//! Uploads and builds have workers of their own, so that a long build never holds an upload up.
+//! Uploads, builds, and the looks at versions have workers of their own, so that a long build holds neither an upload up nor
+//! a version that is taken as it is.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,23 +9,21 @@ use std::time::Duration;
 
 use offprint_functions::FunctionRuntime;
 use offprint_sandbox::remove_tree;
-use offprint_store::{Clock, JobKind, Lease, SoleWorker, Store, StoreError, Wake};
+use offprint_store::{Clock, SoleWorker, Store, StoreError, Wake};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::builds_off;
 use crate::feedback::{Feedback, FeedbackOptions};
 use crate::ingest::blocking;
 use crate::poll::Poller;
-use crate::stages::deploy::{self, Deployer};
-use crate::stages::{BuildOptions, Builds, StageError};
+use crate::stages::deploy::Deployer;
+use crate::stages::{BuildOptions, Builds};
 use crate::variants::Compressor;
 use crate::verify::{FetchRoot, Ways};
-use crate::versions::VersionBuilder;
+use crate::versions::Collector;
 use crate::webhooks::Teller;
+use crate::worker::{Task, Worker};
 
-/// How often a running build asks whether it is still wanted: so long does it live at the most after it was canceled.
-const STILL_WANTED: Duration = Duration::from_millis(300);
 /// How often the build caches are looked through for what is old.
 const SWEEP: Duration = Duration::from_secs(600);
 
@@ -156,14 +155,7 @@ impl Crew {
     }
 
     fn start_background(&self) {
-        let versions = VersionBuilder {
-            store: self.store.clone(),
-            wake: self.wake.clone(),
-            idle: self.options.idle,
-            lease_ttl: self.options.lease_ttl,
-            stop: self.stop.clone(),
-        };
-        self.workers.spawn(versions.run());
+        self.start_worker(format!("{}-version", std::process::id()), Task::Versions);
         let teller = Teller {
             store: self.store.clone(),
             idle: self.options.idle,
@@ -201,155 +193,17 @@ impl Crew {
             name,
             task,
             deployer: self.deployer(),
+            collector: Collector {
+                store: self.store.clone(),
+                wake: self.wake.clone(),
+                builds: self.options.builds.is_some(),
+            },
             store: self.store.clone(),
             wake: self.wake.clone(),
             options: self.options.clone(),
             stop: self.stop.clone(),
         };
         self.workers.spawn(worker.run());
-    }
-}
-
-/// What a worker does.
-enum Task {
-    /// Deploys uploads.
-    Uploads,
-    /// Builds.
-    Builds(Arc<Builds>),
-    /// Tells whoever wants a build that there are none here.
-    BuildsOff,
-}
-
-struct Worker {
-    name: String,
-    task: Task,
-    deployer: Deployer,
-    store: Store,
-    wake: Wake,
-    options: PipelineOptions,
-    stop: CancellationToken,
-}
-
-impl Worker {
-    async fn run(self) {
-        while !self.stop.is_cancelled() {
-            match self.claim().await {
-                Ok(Some(lease)) => self.see_through(&lease).await,
-                Ok(None) => {
-                    // A poke between the query and this wait is remembered by our clone of the handle.
-                    tokio::select! {
-                        () = self.wake.pipeline_woken() => {}
-                        () = tokio::time::sleep(self.options.idle) => {}
-                        () = self.stop.cancelled() => {}
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "cannot claim a job");
-                    tokio::time::sleep(self.options.idle).await;
-                }
-            }
-        }
-    }
-
-    async fn claim(&self) -> Result<Option<Lease>, StoreError> {
-        let (kind, per_account) = match &self.task {
-            Task::Uploads => (JobKind::Upload, None),
-            Task::Builds(builds) => (JobKind::Build, builds.options.per_account),
-            Task::BuildsOff => (JobKind::Build, None),
-        };
-        self.store.claim_job(&self.name, kind, self.options.lease_ttl, per_account).await
-    }
-
-    /// Runs one job. A fault of ours leaves the lease to expire, and the job is claimed again.
-    async fn see_through(&self, lease: &Lease) {
-        // A build has to be ended in order before anybody else may begin it; an upload may be dropped anywhere.
-        let stop = self.stop.child_token();
-        let mut job = std::pin::pin!(self.job(lease, &stop));
-        let outcome = tokio::select! {
-            outcome = &mut job => outcome,
-            lost = self.keep(lease) => match &self.task {
-                Task::Uploads | Task::BuildsOff => Err(lost.into()),
-                Task::Builds(_) => {
-                    stop.cancel();
-                    job.await
-                }
-            },
-        };
-        self.end(lease, outcome).await;
-    }
-
-    async fn job(&self, lease: &Lease, stop: &CancellationToken) -> Result<(), StageError> {
-        let given_up = lease.attempt() > self.options.attempts_max;
-        match &self.task {
-            _ if given_up => Ok(deploy::give_up(&self.store, lease).await?),
-            Task::Uploads => Ok(self.deployer.run(lease).await?),
-            Task::Builds(builds) => builds.run(lease, stop).await,
-            Task::BuildsOff => Ok(builds_off::run(&self.deployer, lease).await?),
-        }
-    }
-
-    async fn end(&self, lease: &Lease, outcome: Result<(), StageError>) {
-        let deployment = lease.deployment_id();
-        // The builds that this one has kept waiting for its account's share may have their turn.
-        if matches!(self.task, Task::Builds(_)) {
-            self.wake.pipeline();
-        }
-        match outcome {
-            Ok(()) => {
-                self.wake.edge();
-                self.wake.feedback();
-                tracing::info!(deployment.id = %deployment, "deployment ended");
-            }
-            Err(StageError::Stopped) if self.stop.is_cancelled() => {
-                tracing::info!(deployment.id = %deployment, "the build is given back: the server stops");
-                if let Err(error) = self.store.release(lease).await {
-                    tracing::info!(%error, "the job cannot be given back; its lease will expire");
-                }
-            }
-            Err(StageError::Stopped | StageError::Store(StoreError::LeaseLost)) => {
-                tracing::info!(deployment.id = %deployment, "the job was canceled, deleted or went to another worker");
-            }
-            Err(error) => {
-                let (attempt, cause) =
-                    (lease.attempt(), std::error::Error::source(&error).map(ToString::to_string));
-                tracing::error!(deployment.id = %deployment, attempt, %error, cause, "a job failed and will be retried");
-                self.give_back(lease).await;
-            }
-        }
-    }
-
-    /// Renews the lease for as long as the job runs, and asks often whether a build is still wanted; returns only
-    /// when the lease is lost or cannot be renewed.
-    async fn keep(&self, lease: &Lease) -> StoreError {
-        let interval = match self.task {
-            Task::Builds(_) => STILL_WANTED.min(self.options.lease_ttl / 3),
-            Task::Uploads | Task::BuildsOff => self.options.lease_ttl / 3,
-        };
-        let mut renewed = tokio::time::Instant::now();
-        loop {
-            tokio::time::sleep(interval).await;
-            let kept = if renewed.elapsed() >= self.options.lease_ttl / 3 {
-                renewed = tokio::time::Instant::now();
-                self.store.renew(lease, self.options.lease_ttl).await
-            } else {
-                match self.store.holds_lease(lease).await {
-                    Ok(false) => Err(StoreError::LeaseLost),
-                    // A look that failed says nothing; the renewal decides.
-                    Ok(true) | Err(_) => Ok(()),
-                }
-            };
-            if let Err(error) = kept {
-                return error;
-            }
-        }
-    }
-
-    /// Lets the job be claimed again after a pause that grows with the attempts.
-    async fn give_back(&self, lease: &Lease) {
-        let pause = Duration::from_millis(200) * 2u32.saturating_pow(lease.attempt().min(6));
-        if let Err(error) = self.store.renew(lease, pause).await {
-            tracing::warn!(%error, "cannot give the job back; its lease will expire");
-        }
     }
 }
 

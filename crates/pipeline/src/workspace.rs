@@ -11,6 +11,8 @@ use std::path::{Component, Path, PathBuf};
 
 use offprint_sandbox::remove_tree;
 
+use crate::files::{Files, NoFolder, REPOSITORY, Words};
+
 /// The directories of a build, made anew for each attempt.
 #[derive(Clone, Debug)]
 pub(crate) struct WorkDirs {
@@ -28,7 +30,7 @@ impl WorkDirs {
         Ok(Self { root: fs::canonicalize(&made.root)? })
     }
 
-    /// The clone of the repository, in which the build works.
+    /// The clone of the repository, or the files of the version, in which the build works.
     pub(crate) fn workspace(&self) -> PathBuf {
         self.root.join("workspace")
     }
@@ -71,34 +73,19 @@ pub(crate) struct Folder {
     path: PathBuf,
     /// The workspace, without links; nothing outside is read.
     workspace: PathBuf,
-}
-
-/// Why a directory of the workspace cannot be used.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum NoFolder {
-    /// It is not there, or no directory.
-    Absent,
-    /// A link leads out of the workspace.
-    Outside,
+    words: &'static Words,
 }
 
 impl Folder {
     /// A directory by its path in the workspace, as typed by the project's owner: slashes around it are ignored.
     pub(crate) fn open(workspace: &Path, path: &str) -> Result<Self, NoFolder> {
         let workspace = fs::canonicalize(workspace).map_err(|_| NoFolder::Absent)?;
-        Self { path: workspace.clone(), workspace }.folder(path)
+        Self { path: workspace.clone(), workspace, words: &REPOSITORY }.folder(path)
     }
 
-    /// A directory below this one.
-    pub(crate) fn folder(&self, path: &str) -> Result<Self, NoFolder> {
-        let path = fs::canonicalize(self.path.join(relative(path))).map_err(|_| NoFolder::Absent)?;
-        if !path.starts_with(&self.workspace) {
-            return Err(NoFolder::Outside);
-        }
-        if !path.is_dir() {
-            return Err(NoFolder::Absent);
-        }
-        Ok(Self { path, workspace: self.workspace.clone() })
+    /// The same, of a source that its author knows by these words.
+    pub(crate) fn called(self, words: &'static Words) -> Self {
+        Self { words, ..self }
     }
 
     /// Where it is.
@@ -116,16 +103,6 @@ impl Folder {
         self.path.strip_prefix(&self.workspace).unwrap_or(Path::new(""))
     }
 
-    /// Whether there is a file of this name in the workspace.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.inside(name).is_some_and(|path| path.is_file())
-    }
-
-    /// The text of a file that is not longer than this; `None` when there is none.
-    pub(crate) fn text(&self, name: &str, bytes_max: u64) -> Option<String> {
-        String::from_utf8(self.bytes(name, bytes_max)?).ok()
-    }
-
     /// The bytes of a file that is not longer than this; `None` when there is none.
     pub(crate) fn bytes(&self, name: &str, bytes_max: u64) -> Option<Vec<u8>> {
         let path = self.inside(name)?;
@@ -140,8 +117,33 @@ impl Folder {
         Some(bytes)
     }
 
-    /// The names in it, sorted, the first few.
-    pub(crate) fn names(&self, count: usize) -> Vec<String> {
+    fn inside(&self, name: &str) -> Option<PathBuf> {
+        let path = fs::canonicalize(self.path.join(relative(name))).ok()?;
+        path.starts_with(&self.workspace).then_some(path)
+    }
+}
+
+impl Files for Folder {
+    fn folder(&self, path: &str) -> Result<Self, NoFolder> {
+        let path = fs::canonicalize(self.path.join(relative(path))).map_err(|_| NoFolder::Absent)?;
+        if !path.starts_with(&self.workspace) {
+            return Err(NoFolder::Outside);
+        }
+        if !path.is_dir() {
+            return Err(NoFolder::Absent);
+        }
+        Ok(Self { path, ..self.clone() })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.inside(name).is_some_and(|path| path.is_file())
+    }
+
+    fn text(&self, name: &str, bytes_max: u64) -> Option<String> {
+        String::from_utf8(self.bytes(name, bytes_max)?).ok()
+    }
+
+    fn names(&self, count: usize) -> Vec<String> {
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries
             .filter(|entry| entry.file_name() != ".git")
@@ -155,15 +157,18 @@ impl Folder {
         names
     }
 
-    fn inside(&self, name: &str) -> Option<PathBuf> {
-        let path = fs::canonicalize(self.path.join(relative(name))).ok()?;
-        path.starts_with(&self.workspace).then_some(path)
+    fn place(&self) -> &Path {
+        self.in_workspace()
+    }
+
+    fn words(&self) -> &'static Words {
+        self.words
     }
 }
 
 /// A typed path without what would make it absolute. A `..` stays: links are resolved after it, and what then
 /// leads outside is refused.
-fn relative(path: &str) -> PathBuf {
+pub(crate) fn relative(path: &str) -> PathBuf {
     let kept = |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
     Path::new(path.trim()).components().filter(kept).collect()
 }

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::workspace::Folder;
+use crate::files::Files;
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// In the order in which wrangler looks for them.
-const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
+pub(crate) const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
 const MEMBER: &str = "pages_build_output_dir";
 
 /// What the configuration of a directory says.
@@ -31,7 +31,7 @@ pub(crate) enum WranglerFile {
 }
 
 /// Reads the Wrangler configuration of a directory.
-pub(crate) fn read(folder: &Folder) -> WranglerFile {
+pub(crate) fn read(folder: &impl Files) -> WranglerFile {
     let found = NAMES.iter().find_map(|name| Some((*name, folder.text(name, FILE_BYTES_MAX)?)));
     let Some((file, text)) = found else { return WranglerFile::Silent };
     let directory = match file.ends_with(".toml") {
@@ -110,6 +110,7 @@ fn pass_comment(rest: &mut Chars<'_>, plain: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::Folder;
     use std::fs;
 
     fn read_file(name: &str, text: &str) -> WranglerFile {

@@ -43,6 +43,10 @@ const SOURCELESS: &str = "SELECT p.name, 'credentials' AS what FROM project p
     UNION SELECT p.name, 'deploy hooks' FROM project p
         JOIN deploy_hook h ON h.project_seq = p.seq WHERE p.source IS NULL";
 
+/// Builds of versions that wait for nobody, or that somebody might take although they have ended.
+const JOBLESS: &str = "SELECT b.id FROM build b WHERE b.version_seq IS NOT NULL
+    AND (b.completed IS NULL) <> EXISTS (SELECT 1 FROM build_job v WHERE v.build_seq = b.seq)";
+
 /// Checks the promises and returns the broken ones, in words. Reads every pinned blob: slow for large stores.
 /// Right while the store is in use as well, except that what was deleted meanwhile may be reported.
 ///
@@ -55,6 +59,9 @@ pub async fn check_invariants(store: &Store) -> Result<Vec<String>> {
     check_aliases(&tx, &mut broken).await?;
     check_deployments(&tx, &mut broken).await?;
     check_sources(&tx, &mut broken).await?;
+    for row in tx.all(JOBLESS, values![]).await? {
+        broken.push(format!("build {}: it has a job until it has ended", row.get::<String>("id")?));
+    }
     let sites = tx.all(SITES, values![]).await?;
     let mut seen = HashSet::new();
     for site in &sites {

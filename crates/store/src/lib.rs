@@ -1,7 +1,7 @@
 //! The memory of Offprint: metadata in SQLite or PostgreSQL, blobs in a directory.
 //!
 //! Knows neither HTTP, nor wire shapes, nor what a stage means. [`Store`] is the door; its docs state the
-//! promises. The three receipts [`ProjectScope`], [`Lease`] and [`Sealed`] are made here and nowhere else.
+//! promises. The receipts [`ProjectScope`], [`Lease`], [`VersionLease`] and [`Sealed`] are made here and nowhere else.
 
 mod open;
 
@@ -51,7 +51,8 @@ mod wake;
 
 pub use api_keys::NewApiKey;
 pub use apps::{
-    AppPatch, BuildLease, DeployWish, NewAppFields, Retention, Target, VERSION_FILES_MAX, VersionFile,
+    AppPatch, DeployWish, NewAppFields, Retention, SourceFile, Target, VERSION_FILES_MAX, VersionFile,
+    VersionLease, VersionWork,
 };
 pub use assets::{PutReport, Upload};
 pub use blobs::{BlobDraft, Blobs, Variants};
@@ -65,7 +66,7 @@ pub use feedback::{FeedbackId, FeedbackItem};
 pub use functions::FunctionsOf;
 pub use gc::Collected;
 pub use idempotency::Repeated;
-pub use jobs::{JobKind, Lease, PagesTarget, Sealed, StepReport, Verified, Work};
+pub use jobs::{Claim, JobKind, Lease, PagesTarget, Sealed, StepReport, Verified, Work};
 pub use lists::{
     BadCursor, COUNTED_MAX, Deleted, ListPage, ListQuery, Listing, PAGE_ROWS_MAX, Place, Reach, SitePlace,
     Total,

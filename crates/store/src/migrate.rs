@@ -30,14 +30,22 @@ const SQLITE: &[Migration] = &[
         name: "ordered_by_time",
         sql: include_str!("../migrations/sqlite/0007_ordered_by_time.sql"),
     },
+    Migration {
+        version: 8,
+        name: "version_builds",
+        sql: include_str!("../migrations/sqlite/0008_version_builds.sql"),
+    },
 ];
 
 /// Numbered apart from those of SQLite: the first makes what the first seven make there.
-const POSTGRES: &[Migration] = &[Migration {
-    version: 1,
-    name: "initial",
-    sql: include_str!("../migrations/postgres/0001_initial.sql"),
-}];
+const POSTGRES: &[Migration] = &[
+    Migration { version: 1, name: "initial", sql: include_str!("../migrations/postgres/0001_initial.sql") },
+    Migration {
+        version: 2,
+        name: "version_builds",
+        sql: include_str!("../migrations/postgres/0002_version_builds.sql"),
+    },
+];
 
 /// Those of the database of objects.
 const OBJECTS: &[Migration] =

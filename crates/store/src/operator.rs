@@ -16,7 +16,10 @@ const ALL_DOMAINS: &str =
     "SELECT m.id, m.name, m.status, m.error, m.created, a.id AS account, p.id AS project
     FROM domain m JOIN project p ON p.seq = m.project_seq JOIN account a ON a.seq = p.account_seq
     ORDER BY m.name, m.seq";
-const END_LEASES: &str = "UPDATE job SET lease_until = 0 WHERE state = 'leased' AND lease_until > 0";
+const END_LEASES: [&str; 2] = [
+    "UPDATE job SET lease_until = 0 WHERE state = 'leased' AND lease_until > 0",
+    "UPDATE build_job SET lease_until = 0 WHERE lease_until > 0",
+];
 
 /// Receipt: no other process works on the store's jobs for as long as this is held.
 pub struct SoleWorker {
@@ -50,7 +53,9 @@ impl Store {
         });
         let Some(lock) = lock.await? else { return Ok(None) };
         let tx = self.db().write("take_over_jobs").await?;
-        tx.run(END_LEASES, values![]).await?;
+        for statement in END_LEASES {
+            tx.run(statement, values![]).await?;
+        }
         tx.commit().await?;
         Ok(Some(SoleWorker { _lock: lock }))
     }

@@ -155,7 +155,7 @@ const TOUCH_FILES: &str =
     "UPDATE blob SET touched = $2 WHERE touched < $2 AND id IN (SELECT f.blob_id FROM version_file f
     JOIN app_version v ON v.seq = f.version_seq WHERE v.project_seq = $1)";
 /// In an order that leaves no reference behind. Each takes the project.
-const DELETE: [&str; 19] = [
+const DELETE: [&str; 20] = [
     "UPDATE project SET canonical = NULL, default_version = NULL WHERE seq = $1",
     "DELETE FROM branch_alias WHERE project_seq = $1",
     "DELETE FROM predecessor WHERE project_seq = $1",
@@ -167,6 +167,7 @@ const DELETE: [&str; 19] = [
     "UPDATE deployment SET site_id = NULL WHERE project_seq = $1",
     "DELETE FROM deployment WHERE project_seq = $1",
     "DELETE FROM build_step WHERE build_seq IN (SELECT seq FROM build WHERE project_seq = $1)",
+    "DELETE FROM build_log WHERE build_seq IN (SELECT seq FROM build WHERE project_seq = $1)",
     "DELETE FROM build_job WHERE build_seq IN (SELECT seq FROM build WHERE project_seq = $1)",
     "DELETE FROM build WHERE project_seq = $1",
     "DELETE FROM version_file WHERE version_seq IN (SELECT seq FROM app_version WHERE project_seq = $1)",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use offprint_model::config::Patch;
+use offprint_model::config::{BuildConfigPatch, Patch};
 use offprint_model::name::ProjectName;
 use offprint_model::secret::Secret;
 use offprint_store::{AppPatch, NewAppFields, Retention, Target};
@@ -32,6 +32,10 @@ const NAME_CHARS_MAX: usize = 100;
 const DESCRIPTION_CHARS_MAX: usize = 1000;
 const VARIABLES_MAX: usize = 100;
 const VALUE_CHARS_MAX: usize = 5000;
+const COMMAND_CHARS_MAX: usize = 5000;
+const DIRECTORY_CHARS_MAX: usize = 1000;
+/// Members of an app's configuration.
+const CONFIG: [&str; 5] = ["nodeVersion", "env", "buildCommand", "outputDirectory", "rootDirectory"];
 
 /// A new app. Its handle is made of its name where none is given.
 pub(super) fn new_app(object: &Object<'_>) -> Result<NewAppFields> {
@@ -48,12 +52,12 @@ pub(super) fn new_app(object: &Object<'_>) -> Result<NewAppFields> {
 
 /// A change of an app.
 pub(super) fn patch(object: &Object<'_>) -> Result<AppPatch> {
-    let config = object.optional("config", |node| only(node.object()?, &["nodeVersion", "env"]))?;
-    let (node_version, env) = match config {
-        None => (Patch::Keep, None),
+    let config = object.optional("config", |node| only(node.object()?, &CONFIG))?;
+    let (node_version, env, build) = match &config {
+        None => (Patch::Keep, None, BuildConfigPatch::default()),
         Some(config) => {
             let node_version = config.patch("nodeVersion", |node| line(node, 50))?;
-            (node_version, config.optional("env", variables)?)
+            (node_version, config.optional("env", variables)?, build(config)?)
         }
     };
     Ok(AppPatch {
@@ -64,7 +68,18 @@ pub(super) fn patch(object: &Object<'_>) -> Result<AppPatch> {
         retention: object.patch("retentionTier", |node| node.one_of(&Retention::NAMED))?,
         node_version,
         env,
+        build,
         target: object.optional("target", target)?,
+    })
+}
+
+/// How the app is built: what the Pages API calls `build_config`.
+fn build(config: &Object<'_>) -> Read<BuildConfigPatch> {
+    Ok(BuildConfigPatch {
+        build_command: config.patch("buildCommand", |node| text(node, COMMAND_CHARS_MAX))?,
+        destination_dir: config.patch("outputDirectory", |node| line(node, DIRECTORY_CHARS_MAX))?,
+        root_dir: config.patch("rootDirectory", |node| line(node, DIRECTORY_CHARS_MAX))?,
+        ..BuildConfigPatch::default()
     })
 }
 

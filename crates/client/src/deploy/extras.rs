@@ -47,12 +47,29 @@ impl Extras {
         if worker_path.is_dir() {
             return Err(DeployError::WorkerNeedsBundling(worker_path));
         }
-        let mut extras = Self { worker: read(&worker_path)?, ..Self::beside_bundle(root)? };
-        if extras.worker.is_none() && extras.routes.take().is_some() {
+        let extras = Self { worker: read(&worker_path)?, ..Self::beside_bundle(root)? };
+        Ok(extras.without_idle_routes())
+    }
+
+    /// Makes the same of files that somebody has read, by their names.
+    pub fn of_read(mut file: impl FnMut(&str) -> Option<Bytes>) -> Self {
+        let mut filled = |name: &str| file(name).filter(|bytes| !bytes.is_empty());
+        let extras = Self {
+            headers: filled("_headers").map(|bytes| readable(&bytes)),
+            redirects: filled("_redirects").map(|bytes| readable(&bytes)),
+            worker: filled("_worker.js"),
+            routes: filled("_routes.json"),
+            warnings: Vec::new(),
+        };
+        extras.without_idle_routes()
+    }
+
+    fn without_idle_routes(mut self) -> Self {
+        if self.worker.is_none() && self.routes.take().is_some() {
             let what = "_routes.json is left out: there is no _worker.js to route to";
-            extras.warnings.push(what.to_owned());
+            self.warnings.push(what.to_owned());
         }
-        Ok(extras)
+        self
     }
 
     /// Reads all but the Worker, where they exist, for a site whose Functions have been compiled.
@@ -69,10 +86,15 @@ impl Extras {
     }
 }
 
-/// Like wrangler: read as UTF-8, what is none replaced; an empty file is not sent.
+/// An empty file is not sent.
 fn text(root: &Path, name: &str) -> Result<Option<Bytes>, DeployError> {
     let bytes = read(&root.join(name))?;
-    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned().into_bytes().into()))
+    Ok(bytes.map(|bytes| readable(&bytes)))
+}
+
+/// Like wrangler: read as UTF-8, what is none replaced.
+fn readable(bytes: &[u8]) -> Bytes {
+    String::from_utf8_lossy(bytes).into_owned().into_bytes().into()
 }
 
 fn read(path: &Path) -> Result<Option<Bytes>, DeployError> {
@@ -102,6 +124,20 @@ mod tests {
         write("_worker.js", b"export default {}");
         let extras = Extras::read(root.path()).unwrap();
         assert!(extras.worker.is_some() && extras.routes.is_some() && extras.warnings.is_empty());
+    }
+
+    #[test]
+    fn what_somebody_has_read_is_judged_by_the_same_rules() {
+        let file = |name: &str| match name {
+            "_headers" => Some(Bytes::from_static(b"/*\n  x: \xff\n")),
+            "_redirects" => Some(Bytes::new()),
+            "_routes.json" => Some(Bytes::from_static(b"{}")),
+            _ => None,
+        };
+        let extras = Extras::of_read(file);
+        assert_eq!(extras.headers.unwrap(), "/*\n  x: \u{fffd}\n".as_bytes());
+        assert!(extras.redirects.is_none() && extras.routes.is_none());
+        assert_eq!(extras.warnings.len(), 1);
     }
 
     #[test]

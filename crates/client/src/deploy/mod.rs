@@ -27,7 +27,7 @@ use offprint_model::asset::{AssetKey, AssetPath};
 
 pub use error::DeployError;
 pub use extras::Extras;
-pub use walk::STORE_NAME;
+pub use walk::{STORE_NAME, is_no_asset};
 pub use watch::until_live;
 
 use crate::api::deployments::NewDeployment;

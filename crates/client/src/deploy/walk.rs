@@ -112,6 +112,16 @@ impl Walker {
     }
 }
 
+/// Whether a path below the top of a folder is no asset, by the same rules. It begins without a slash.
+pub fn is_no_asset(path: &str) -> bool {
+    let (mut above, mut hidden) = ("", false);
+    path.split('/').any(|name| {
+        let left_out = is_left_out(above, name, hidden);
+        (above, hidden) = (name, hidden || name.starts_with('.'));
+        left_out
+    })
+}
+
 fn is_left_out(site: &str, name: &str, hidden: bool) -> bool {
     name == STORE_NAME
         || (site.is_empty() && LEFT_OUT_AT_TOP.contains(&name))
@@ -144,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_wrangler_leaves_out_is_left_out() {
-        let root = folder(&[
+        let files = [
             "index.html",
             "_headers",
             "_redirects",
@@ -165,7 +175,8 @@ mod tests {
             ".hidden",
             ".offprint/token",
             ".well-known/.offprint/secret.key",
-        ]);
+        ];
+        let root = folder(&files);
         let expected = [
             "/.hidden",
             "/.well-known/node_modules/a.js",
@@ -175,6 +186,9 @@ mod tests {
             "/sub/functions/a.js",
         ];
         assert_eq!(walked(root.path()), expected);
+        let mut kept: Vec<_> = files.iter().filter(|file| !is_no_asset(file)).collect();
+        kept.sort_unstable();
+        assert!(kept.iter().map(|file| format!("/{file}")).eq(expected), "{kept:?}");
     }
 
     #[test]

@@ -52,7 +52,7 @@ const APP_FIELDS: &[Field] = &[
     field("status", Kind::Word(&["draft", "live"]), "Whether something of it is in production."),
     field("publicAccess", Kind::Flag, "Whether its site answers."),
     field("pagesProjectId", Kind::Text, "The id of the Pages project.").or_null(),
-    field("config", Kind::Json, "`nodeVersion` and `env`, for its builds.").shown_only(),
+    field("config", Kind::Json, "How it is built.").shown_only(),
     field("target", Kind::Json, "Where its deploys go.").shown_only(),
     CREATED_BY,
     field("deletedAt", Kind::Time, "When it was deleted; it can be restored.").or_null(),

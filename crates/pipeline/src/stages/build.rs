@@ -1,27 +1,23 @@
 //! The third stage: installs what the site depends on, runs its build command, and finds what came of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use offprint_model::config::EnvVar;
-use offprint_model::deployment::Commit;
 
 use super::functions;
-use super::plan::{Plan, plan};
+use super::plan::Unbuilt;
 use super::step::run_logged;
 use super::toolchain::Toolchain;
-use super::{Context, Outcome, StageError};
+use super::{Context, StageError};
 use crate::builder::{Bind, BuildLimits, Exit, HOME, Limit, Step};
 use crate::cache::{BuildCache, PACKAGE_CACHES};
 use crate::compiled::Compiled;
 use crate::framework::{Install, Sources, cached_directories};
-use crate::ingest::{blocking, shown};
-use crate::workspace::{Folder, NoFolder};
-use crate::wrangler_file;
+use crate::ingest::blocking;
+use crate::workspace::Folder;
 
-/// So many names are told of a directory in which something was looked for.
-const NAMES_TOLD: usize = 20;
 /// Where a step sees the caches of the package managers.
 const CACHE: &str = "/build-cache";
 /// Where pnpm has its store in the home of a build that has no cache.
@@ -53,95 +49,57 @@ impl Built {
     }
 }
 
-/// Builds the site.
-pub(super) async fn run(ctx: &Context<'_>, commit: &Commit) -> Result<Outcome<Built>, StageError> {
-    let (config, began) = (&ctx.deployment().build_config, Instant::now());
-    let root = match open_root(ctx, config.root_dir.as_deref().unwrap_or_default()).await {
-        Ok(root) => root,
-        Err(why) => return Ok(Outcome::Failed(why)),
+/// Builds the site. `pages` are the variables that say what is built. The inner error is the author's.
+pub(super) async fn run(
+    ctx: &Context<'_>,
+    pages: Vec<(String, String)>,
+) -> Result<Result<Built, String>, StageError> {
+    let began = Instant::now();
+    let unbuilt = match unbuilt(ctx).await? {
+        Ok(unbuilt) => unbuilt,
+        Err(why) => return Ok(Err(why)),
     };
-    let folder = root.clone();
-    let sources = blocking(move || Sources::read(folder)).await;
-    let preset = sources.preset();
-    let wrangler_file = wrangler_file::read(&root);
-    let plan = plan(config, &wrangler_file, preset);
-    for note in &plan.notes {
+    for note in &unbuilt.plan.notes {
         ctx.log.say(note).await;
     }
-    let cached = preset.map_or(&[][..], cached_directories);
+    let Unbuilt { root, sources, wrangler_file, plan } = &unbuilt;
+    let cached = sources.preset().map_or(&[][..], cached_directories);
     let cache = open_cache(ctx).await?;
     if let Some(command) = &plan.command {
-        let commands = Commands::prepare(ctx, &root, &sources, cache.as_deref(), commit, began).await?;
-        if let Err(why) = commands.install(&sources).await? {
-            return Ok(Outcome::Failed(why));
+        let commands = Commands::prepare(ctx, root, sources, cache.as_deref(), pages, began).await?;
+        if let Err(why) = commands.install(sources).await? {
+            return Ok(Err(why));
         }
-        restore(ctx, cache.as_ref(), cached, &root).await;
+        restore(ctx, cache.as_ref(), cached, root).await;
         if let Err(why) = commands.build(command).await? {
-            return Ok(Outcome::Failed(why));
+            return Ok(Err(why));
         }
     }
-    let output = match find_output(&root, &plan) {
+    let output = match unbuilt.output() {
         Ok(output) => output,
-        Err(why) => return Ok(Outcome::Failed(why)),
+        Err(why) => return Ok(Err(why)),
     };
-    Ok(match functions::compile(ctx, &root, &output, &wrangler_file, began).await? {
-        Ok(compiled) => Outcome::Done(Built { output, compiled, root, cache, cached }),
-        Err(why) => Outcome::Failed(why),
-    })
+    let compiled = functions::compile(ctx, root, &output, wrangler_file, began).await?;
+    Ok(compiled.map(|compiled| Built { output, compiled, root: root.clone(), cache, cached }))
 }
 
-async fn open_root(ctx: &Context<'_>, root_dir: &str) -> Result<Folder, String> {
-    let (workspace, path) = (ctx.dirs.workspace(), root_dir.to_owned());
-    let opened =
-        blocking(move || Folder::open(&workspace, &path).map_err(|no| (no, names(&workspace)))).await;
-    opened.map_err(|(no, names)| match no {
-        NoFolder::Absent => format!(
-            "The root directory '{root_dir}' is not in the repository, which has: {names}. Set root_dir to the \
-             directory in which the site is built."
-        ),
-        NoFolder::Outside => format!("The root directory '{root_dir}' leads out of the repository."),
-    })
-}
-
-fn names(directory: &Path) -> String {
-    Folder::open(directory, "").map_or_else(|_| String::new(), |folder| listed(&folder))
-}
-
-fn listed(folder: &Folder) -> String {
-    let names = folder.names(NAMES_TOLD + 1);
-    match names.len() {
-        0 => "nothing".to_owned(),
-        count if count > NAMES_TOLD => format!("{}, …", names[..NAMES_TOLD].join(", ")),
-        _ => names.join(", "),
-    }
-}
-
-/// The directory that is deployed.
-fn find_output(root: &Folder, plan: &Plan) -> Result<Folder, String> {
-    root.folder(&plan.output).map_err(|no| match no {
-        NoFolder::Absent => format!(
-            "The output directory '{}' is not there{}. {} has: {}. Set destination_dir to where the build leaves \
-             the site.",
-            plan.output,
-            if plan.command.is_some() { " after the build" } else { "" },
-            shown(root),
-            listed(root)
-        ),
-        NoFolder::Outside => format!(
-            "The output directory '{}' leads out of the repository. Let the build write into the repository.",
-            plan.output
-        ),
-    })
+async fn unbuilt(ctx: &Context<'_>) -> Result<Result<Unbuilt<Folder>, String>, StageError> {
+    let (workspace, subject) = (ctx.dirs.workspace(), ctx.subject);
+    let (words, config) = (subject.words, subject.build_config.clone());
+    let read = move || Some(Unbuilt::read(&Folder::open(&workspace, "").ok()?.called(words), &config));
+    let gone = || StageError::io("open the workspace")(std::io::ErrorKind::NotFound.into());
+    blocking(read).await.ok_or_else(gone)
 }
 
 /// The project's cache, if this build may use it.
 async fn open_cache(ctx: &Context<'_>) -> Result<Option<Arc<BuildCache>>, StageError> {
     // A stranger's build must not read what ours have fetched with their secrets, nor leave anything to them.
-    if ctx.work.untrusted || ctx.deployment().build_config.build_caching != Some(true) {
+    let subject = ctx.subject;
+    if subject.untrusted || subject.build_config.build_caching != Some(true) {
         return Ok(None);
     }
-    let (caches, project) = (ctx.builds.caches.clone(), ctx.deployment().project_id.clone());
-    let epoch = ctx.work.cache_epoch;
+    let (caches, project) = (ctx.builds.caches.clone(), subject.project.clone());
+    let epoch = subject.cache_epoch;
     let cache = blocking(move || caches.open(&project, epoch)).await;
     let cache = cache.map_err(StageError::io("open the build cache"))?;
     if cache.is_warm() {
@@ -188,10 +146,11 @@ impl<'a> Commands<'a> {
         root: &Folder,
         sources: &Sources,
         cache: Option<&BuildCache>,
-        commit: &Commit,
+        pages: Vec<(String, String)>,
         began: Instant,
     ) -> Result<Self, StageError> {
-        let mut env = system_variables(ctx, commit);
+        let mut env = system_variables();
+        env.extend(pages);
         let (places, binds) =
             package_places(ctx, sources, cache).map_err(StageError::io("open the build cache"))?;
         env.extend(places);
@@ -312,15 +271,10 @@ fn package_places(
 
 /// What every build finds in its environment (Pages API, "Build environment"), and what keeps npm from asking its
 /// registry for things that no build needs.
-fn system_variables(ctx: &Context<'_>, commit: &Commit) -> Vec<(String, String)> {
-    let deployment = ctx.deployment();
-    let url = (ctx.options().url_of)(&deployment.project_name, &deployment.id);
+fn system_variables() -> Vec<(String, String)> {
     [
         ("CI", "true"),
         ("CF_PAGES", "1"),
-        ("CF_PAGES_COMMIT_SHA", commit.hash.as_str()),
-        ("CF_PAGES_BRANCH", deployment.branch.as_str()),
-        ("CF_PAGES_URL", url.as_str()),
         ("npm_config_audit", "false"),
         ("npm_config_fund", "false"),
         ("npm_config_update_notifier", "false"),
@@ -331,7 +285,7 @@ fn system_variables(ctx: &Context<'_>, commit: &Commit) -> Vec<(String, String)>
 
 /// The variables that the project sets for this environment. What no program can be given is left out.
 fn own_variables(ctx: &Context<'_>) -> Vec<(String, String)> {
-    let variables = ctx.deployment().config.env_vars.iter().map(|(name, value)| match value {
+    let variables = ctx.subject.config.env_vars.iter().map(|(name, value)| match value {
         EnvVar::Plain(value) => (name.clone(), value.clone()),
         EnvVar::Secret(value) => (name.clone(), value.expose().clone()),
     });
@@ -353,25 +307,6 @@ fn is_version(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    #[test]
-    fn a_missing_output_directory_is_named_with_what_is_there() {
-        let workspace = tempfile::tempdir().unwrap();
-        fs::create_dir_all(workspace.path().join("site/build")).unwrap();
-        fs::write(workspace.path().join("site/package.json"), "").unwrap();
-        let root = Folder::open(workspace.path(), "site").unwrap();
-        let plan =
-            |output: &str| Plan { command: Some("make".into()), output: output.into(), notes: Vec::new() };
-        assert!(find_output(&root, &plan("build")).is_ok());
-        assert_eq!(
-            find_output(&root, &plan("dist")).unwrap_err(),
-            "The output directory 'dist' is not there after the build. The directory site has: build/, package.json. \
-             Set destination_dir to where the build leaves the site."
-        );
-        std::os::unix::fs::symlink("/etc", workspace.path().join("site/out")).unwrap();
-        assert!(find_output(&root, &plan("out")).unwrap_err().contains("leads out of the repository"));
-    }
 
     #[test]
     fn yes_has_several_names_and_a_version_is_only_one() {

@@ -8,13 +8,15 @@
 
 use std::path::PathBuf;
 
-use offprint_model::deployment::{Commit, SkipReason, Trigger};
+use offprint_model::deployment::{Commit, Deployment, SkipReason, Trigger};
 use offprint_model::project::{Source, SourceKind};
 use offprint_model::push::has_skip_marker;
+use offprint_store::{Lease, Work};
 
 use super::step::run_logged;
 use super::{Context, Outcome, StageError};
 use crate::builder::{Bind, BuildLimits, Exit, Limit, Step};
+use crate::files::Files;
 use crate::git::{GitAccess, GitError};
 use crate::ingest::blocking;
 use crate::workspace::Folder;
@@ -56,16 +58,20 @@ git log -1 --format=%B >.git/offprint-message || exit 94
 "#;
 
 /// Clones the repository into the workspace and returns the commit that is built.
-pub(super) async fn run(ctx: &Context<'_>) -> Result<Outcome<Commit>, StageError> {
-    let deployment = ctx.deployment();
+pub(super) async fn run(
+    ctx: &Context<'_>,
+    lease: &Lease,
+    work: &Work,
+) -> Result<Outcome<Commit>, StageError> {
+    let deployment = &work.deployment;
     let Some(source) = &deployment.source else {
         return Ok(Outcome::Failed("The project has no repository.".into()));
     };
-    let reference = match reference(source, deployment.branch.as_str(), ctx.work.pull_request) {
+    let reference = match reference(source, deployment.branch.as_str(), work.pull_request) {
         Ok(reference) => reference,
         Err(why) => return Ok(Outcome::Failed(why)),
     };
-    let access = match access(ctx, source).await? {
+    let access = match access(ctx, work, source).await? {
         Ok(access) => access,
         Err(why) => return Ok(Outcome::Failed(why)),
     };
@@ -73,13 +79,13 @@ pub(super) async fn run(ctx: &Context<'_>) -> Result<Outcome<Commit>, StageError
         ctx.log.say(warning).await;
     }
     ctx.log.say(begin_line(&access.url, deployment.branch.as_str(), &deployment.commit.hash)).await;
-    let exit = run_logged(ctx, step(ctx, source, access, reference)).await;
+    let exit = run_logged(ctx, step(ctx, work, source, access, reference)).await;
     let dirs = ctx.dirs.clone();
     blocking(move || dirs.forget_credentials()).await.map_err(StageError::io("remove git's home"))?;
-    if let Err(why) = judge(ctx, exit?)? {
+    if let Err(why) = judge(ctx, &work.deployment, exit?)? {
         return Ok(Outcome::Failed(why));
     }
-    noted(ctx).await
+    noted(ctx, lease, work).await
 }
 
 /// What is fetched where a commit cannot be.
@@ -96,16 +102,20 @@ fn reference(source: &Source, branch: &str, pull_request: Option<u64>) -> Result
     Ok(format!("refs/heads/{branch}"))
 }
 
-async fn access(ctx: &Context<'_>, source: &Source) -> Result<Result<GitAccess, String>, StageError> {
+async fn access(
+    ctx: &Context<'_>,
+    work: &Work,
+    source: &Source,
+) -> Result<Result<GitAccess, String>, StageError> {
     let (home, source) = (ctx.dirs.clone_home(), source.clone());
-    let credentials = ctx.work.credentials.clone().unwrap_or_default();
+    let credentials = work.credentials.clone().unwrap_or_default();
     let local = ctx.options().local_repositories.clone();
     let proxy = ctx.options().builder.ssh_proxy();
     let prepare =
         move || GitAccess::prepare(&home, &source, &credentials, local.as_deref(), proxy.as_deref());
     match blocking(prepare).await {
         Ok(mut access) => {
-            if ctx.work.untrusted && access.local.is_some() {
+            if work.untrusted && access.local.is_some() {
                 access.local = Some(PathBuf::from(&access.url));
             }
             Ok(Ok(access))
@@ -122,16 +132,16 @@ fn begin_line(url: &str, branch: &str, hash: &str) -> String {
     }
 }
 
-fn step(ctx: &Context<'_>, source: &Source, access: GitAccess, reference: String) -> Step {
+fn step(ctx: &Context<'_>, work: &Work, source: &Source, access: GitAccess, reference: String) -> Step {
     let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
     let mut env = access.env;
     env.extend([
         ("OFFPRINT_GIT_URL".to_owned(), access.url),
         ("OFFPRINT_GIT_REF".to_owned(), reference),
-        ("OFFPRINT_GIT_COMMIT".to_owned(), ctx.deployment().commit.hash.clone()),
+        ("OFFPRINT_GIT_COMMIT".to_owned(), work.deployment.commit.hash.clone()),
         ("OFFPRINT_GIT_SUBMODULES".to_owned(), flag(source.submodules)),
         ("OFFPRINT_GIT_LFS".to_owned(), flag(source.lfs)),
-        ("OFFPRINT_GIT_STRANGER".to_owned(), flag(ctx.work.untrusted)),
+        ("OFFPRINT_GIT_STRANGER".to_owned(), flag(work.untrusted)),
     ]);
     let network = access.local.is_none() || source.submodules || source.lfs;
     let bind = |path: PathBuf| Bind { inside: path.clone(), host: path, writable: false };
@@ -148,8 +158,7 @@ fn step(ctx: &Context<'_>, source: &Source, access: GitAccess, reference: String
 }
 
 /// What went wrong, in words for the author.
-fn judge(ctx: &Context<'_>, exit: Exit) -> Result<Result<(), String>, StageError> {
-    let deployment = ctx.deployment();
+fn judge(ctx: &Context<'_>, deployment: &Deployment, exit: Exit) -> Result<Result<(), String>, StageError> {
     let why = match exit {
         Exit::Code(0) => return Ok(Ok(())),
         Exit::Canceled => return Err(StageError::Stopped),
@@ -189,7 +198,7 @@ fn judge(ctx: &Context<'_>, exit: Exit) -> Result<Result<(), String>, StageError
 
 /// Notes the commit that was cloned, and looks whether its message asks for no deployment where nobody could look
 /// before.
-async fn noted(ctx: &Context<'_>) -> Result<Outcome<Commit>, StageError> {
+async fn noted(ctx: &Context<'_>, lease: &Lease, work: &Work) -> Result<Outcome<Commit>, StageError> {
     let workspace = ctx.dirs.workspace();
     let read = move || {
         let folder = Folder::open(&workspace, "").ok()?;
@@ -199,15 +208,15 @@ async fn noted(ctx: &Context<'_>) -> Result<Outcome<Commit>, StageError> {
     let Some((hash, message)) = blocking(read).await else {
         return Ok(Outcome::Failed("git has left no commit; its message is above.".into()));
     };
-    let known = &ctx.deployment().commit;
+    let known = &work.deployment.commit;
     let cloned = Commit { hash, message: message.trim_end().to_owned(), dirty: false };
     if known.message.is_empty() || known.hash.is_empty() {
-        ctx.builds.store.set_commit(ctx.lease, cloned.clone()).await?;
+        ctx.builds.store.set_commit(lease, cloned.clone()).await?;
     }
     let first_line = cloned.message.lines().next().unwrap_or_default().to_owned();
     ctx.log.say(format!("Cloned {}: {first_line}", cloned.hash)).await;
     // Who asks for a build by hand, or by a hook, wants it whatever the message says.
-    let pushed = !matches!(ctx.deployment().trigger, Trigger::AdHoc | Trigger::DeployHook);
+    let pushed = !matches!(work.deployment.trigger, Trigger::AdHoc | Trigger::DeployHook);
     if pushed && known.message.is_empty() && has_skip_marker(&cloned.message) {
         return Ok(Outcome::Skipped(SkipReason::CommitMessage));
     }

@@ -11,6 +11,7 @@ use super::step::run_logged;
 use super::{Context, StageError};
 use crate::builder::{Bind, BuildLimits, Exit, Limit, Step, WORKSPACE};
 use crate::compiled::{BUNDLE, Compiled, METADATA, ROUTES, ROUTING};
+use crate::files::Files;
 use crate::ingest::blocking;
 use crate::tools::{Installed, installed_in};
 use crate::workspace::Folder;
@@ -29,7 +30,7 @@ const NOTHING_TO_BUILD: i32 = 157;
 
 /// What a site has to be compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+pub(crate) enum Source {
     /// `_worker.js` in the output.
     Script,
     /// `_worker.js/` in the output.
@@ -40,7 +41,7 @@ enum Source {
 
 impl Source {
     /// As wrangler looks: a Worker of the site's own goes before Functions.
-    fn of(root: &Folder, output: &Folder) -> Option<Self> {
+    pub(crate) fn of<F: Files>(root: &F, output: &F) -> Option<Self> {
         match () {
             () if output.folder("_worker.js").is_ok() => Some(Self::Modules),
             () if output.has("_worker.js") => Some(Self::Script),
@@ -49,7 +50,8 @@ impl Source {
         }
     }
 
-    const fn name(self) -> &'static str {
+    /// Its name, for people.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Script => "_worker.js",
             Self::Modules => "_worker.js/",
@@ -96,7 +98,7 @@ pub(super) async fn compile(
         Err(why) => return Ok(Err(why)),
     }
     let (compiled, max) = (ctx.dirs.compiled(), ctx.options().site_limits.worker_bytes_max);
-    let current = ctx.deployment().config.clone();
+    let current = ctx.subject.config.clone();
     let read = move || {
         let folder = Folder::open(&compiled, "").map_err(|_| "wrangler has left nothing.".to_owned())?;
         Compiled::read(&folder, max, &current)
@@ -143,7 +145,7 @@ impl Compiler<'_> {
             Bind { host: packages.to_owned(), inside: COMPILER.into(), writable: false },
             Bind { host: ctx.dirs.compiled(), inside: COMPILED.into(), writable: true },
         ];
-        let environment = match ctx.deployment().environment {
+        let environment = match ctx.subject.environment {
             Environment::Production => "production",
             Environment::Preview => "preview",
         };
@@ -190,14 +192,14 @@ impl Compiler<'_> {
             flag("build-output-directory", workspace.join(self.output.in_workspace())),
         ]);
         // The file of a stranger sets nothing: it could name what belongs to the project.
-        let has_file = matches!(wrangler_file, WranglerFile::Output { .. }) && !self.ctx.work.untrusted;
+        let has_file = matches!(wrangler_file, WranglerFile::Output { .. }) && !self.ctx.subject.untrusted;
         if has_file {
             argv.extend([
                 "--project-directory=.".to_owned(),
                 flag("build-metadata-path", compiled.join(METADATA)),
             ]);
         } else {
-            let config = &self.ctx.deployment().config;
+            let config = &self.ctx.subject.config;
             argv.push(format!("--compatibility-date={}", config.compatibility_date));
             let flags = config.compatibility_flags.iter();
             argv.extend(flags.map(|flag| format!("--compatibility-flags={flag}")));

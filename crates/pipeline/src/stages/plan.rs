@@ -4,7 +4,77 @@
 use offprint_model::config::BuildConfig;
 use offprint_model::presets::Preset;
 
-use crate::wrangler_file::WranglerFile;
+use crate::files::{Files, NoFolder, Words};
+use crate::framework::Sources;
+use crate::ingest::shown;
+use crate::wrangler_file::{self, WranglerFile};
+
+/// So many names are told of a directory in which something was looked for.
+const NAMES_TOLD: usize = 20;
+
+/// What is to be built: what its files say of it, and what is to be done.
+pub(crate) struct Unbuilt<F> {
+    /// The root directory.
+    pub(crate) root: F,
+    pub(crate) sources: Sources<F>,
+    pub(crate) wrangler_file: WranglerFile,
+    pub(crate) plan: Plan,
+}
+
+impl<F: Files> Unbuilt<F> {
+    /// Looks at the root directory. The error is for the author.
+    pub(crate) fn read(whole: &F, config: &BuildConfig) -> Result<Self, String> {
+        let root_dir = config.root_dir.as_deref().unwrap_or_default();
+        let root = whole.folder(root_dir).map_err(|no| no_root(whole, root_dir, &no))?;
+        let sources = Sources::read(root.clone());
+        let wrangler_file = wrangler_file::read(&root);
+        let plan = plan(config, &wrangler_file, sources.preset(), root.words());
+        Ok(Self { root, sources, wrangler_file, plan })
+    }
+
+    /// The directory that is deployed. The error is for the author.
+    pub(crate) fn output(&self) -> Result<F, String> {
+        let (root, plan, words) = (&self.root, &self.plan, self.root.words());
+        root.folder(&plan.output).map_err(|no| match no {
+            NoFolder::Absent => format!(
+                "The output directory '{}' is not there{}. {} has: {}. Set {} to where the build leaves the site.",
+                plan.output,
+                if plan.command.is_some() { " after the build" } else { "" },
+                shown(root),
+                listed(root),
+                words.output
+            ),
+            NoFolder::Outside => format!(
+                "The output directory '{}' leads out of the {whole}. Let the build write into the {whole}.",
+                plan.output,
+                whole = words.whole
+            ),
+        })
+    }
+}
+
+fn no_root(whole: &impl Files, root_dir: &str, no: &NoFolder) -> String {
+    let words = whole.words();
+    match no {
+        NoFolder::Absent => format!(
+            "The root directory '{root_dir}' is not in the {}, which has: {}. Set {} to the directory in which the site \
+             is built.",
+            words.whole,
+            listed(whole),
+            words.root
+        ),
+        NoFolder::Outside => format!("The root directory '{root_dir}' leads out of the {}.", words.whole),
+    }
+}
+
+fn listed(folder: &impl Files) -> String {
+    let names = folder.names(NAMES_TOLD + 1);
+    match names.len() {
+        0 => "nothing".to_owned(),
+        count if count > NAMES_TOLD => format!("{}, …", names[..NAMES_TOLD].join(", ")),
+        _ => names.join(", "),
+    }
+}
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +88,7 @@ pub(crate) struct Plan {
 }
 
 /// Decides. The preset counts only where neither a command nor an output directory is set.
-pub(crate) fn plan(config: &BuildConfig, wrangler: &WranglerFile, preset: Option<&Preset>) -> Plan {
+fn plan(config: &BuildConfig, wrangler: &WranglerFile, preset: Option<&Preset>, words: &Words) -> Plan {
     let mut notes = Vec::new();
     let command = set(config.build_command.as_deref()).map(str::to_owned);
     let mut output = set(config.destination_dir.as_deref()).map(str::to_owned);
@@ -41,10 +111,10 @@ pub(crate) fn plan(config: &BuildConfig, wrangler: &WranglerFile, preset: Option
     if command.is_none() {
         notes.push("No build command is set: nothing is built.".to_owned());
     } else if output.is_none() {
-        notes.push(
-            "Warning: no output directory is set (destination_dir), so the whole root directory is deployed."
-                .to_owned(),
-        );
+        notes.push(format!(
+            "Warning: no output directory is set ({}), so the whole root directory is deployed.",
+            words.output
+        ));
     }
     let output = output.unwrap_or_default();
     Plan { command, output: output.trim_matches('/').to_owned(), notes }
@@ -58,7 +128,10 @@ fn set(text: Option<&str>) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::REPOSITORY;
+    use crate::workspace::Folder;
     use offprint_model::presets::{Contents, detect};
+    use std::fs;
 
     struct Astro;
 
@@ -86,7 +159,7 @@ mod tests {
             directory: directory.to_owned(),
             file: "wrangler.toml",
         });
-        let plan = plan(&config, &wrangler, detect(&Astro));
+        let plan = plan(&config, &wrangler, detect(&Astro), &REPOSITORY);
         (plan.command, plan.output)
     }
 
@@ -109,8 +182,39 @@ mod tests {
 
     #[test]
     fn without_anything_the_folder_is_deployed() {
-        let plan = plan(&BuildConfig::default(), &WranglerFile::Silent, None);
+        let plan = plan(&BuildConfig::default(), &WranglerFile::Silent, None, &REPOSITORY);
         assert_eq!((plan.command, plan.output.as_str()), (None, ""));
         assert_eq!(plan.notes, ["No build command is set: nothing is built."]);
+    }
+
+    #[test]
+    fn a_missing_output_directory_is_named_with_what_is_there() {
+        let workspace = tempfile::tempdir().unwrap();
+        fs::create_dir_all(workspace.path().join("site/build")).unwrap();
+        fs::write(workspace.path().join("site/package.json"), "").unwrap();
+        let whole = Folder::open(workspace.path(), "").unwrap();
+        let output = |root: &str, output: &str| {
+            let config = BuildConfig {
+                build_command: Some("make".into()),
+                destination_dir: Some(output.into()),
+                root_dir: Some(root.into()),
+                ..BuildConfig::default()
+            };
+            Unbuilt::read(&whole, &config)?.output().map(drop)
+        };
+        assert_eq!(output("site", "build"), Ok(()));
+        assert_eq!(
+            output("site", "dist").unwrap_err(),
+            "The output directory 'dist' is not there after the build. The directory site has: build/, package.json. \
+             Set destination_dir to where the build leaves the site."
+        );
+        assert_eq!(
+            output("web", "dist").unwrap_err(),
+            "The root directory 'web' is not in the repository, which has: site/. Set root_dir to the directory in which \
+             the site is built."
+        );
+        std::os::unix::fs::symlink("/etc", workspace.path().join("site/out")).unwrap();
+        assert!(output("site", "out").unwrap_err().contains("leads out of the repository"));
+        assert!(output("..", "").unwrap_err().contains("leads out of the repository"));
     }
 }

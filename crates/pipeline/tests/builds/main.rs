@@ -11,3 +11,4 @@ mod shell;
 mod sites;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
+mod versions;

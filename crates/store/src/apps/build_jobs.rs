@@ -1,160 +1,140 @@
-//! Building versions: their files become the content of a site, by the rules of an upload.
+//! The queue of versions that are to be built: who works on which.
 //!
-//! There is nothing to wait for, so a build takes two transactions: one says that somebody works on it, the other that it
-//! has ended. A worker that dies between the two leaves a lease that runs out.
+//! A version is looked at first, by whoever has time: one whose files are its site is taken as it is, which needs no
+//! builder. One that needs a builder is handed on, and waits in one line with the builds of repositories, see
+//! [`Store::claim_build`]. As with deployments, a claim leases the build for a time and adds one to its attempt, the fencing
+//! number that every write names.
+//!
+//! What lost: to decide when the build is asked for, since only those who build know what needs building.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use offprint_model::asset::{AssetKey, AssetPath};
-use offprint_model::deploy::{RunStatus, StepStatus};
+use offprint_model::deploy::RunStatus;
 
-use crate::assets::hash_of;
 use crate::clock::Clock;
 use crate::db::{Rows, Tx, values};
-use crate::deployments::{NewContent, ensure_site};
 use crate::error::{Result, StoreError};
 use crate::events::Actor;
-use crate::history::{StepEnd, end_build, end_build_step, start_build, start_build_step};
-use crate::jobs::after;
-use crate::open::{Store, to_the_end};
-use crate::projects::load_scoped;
-use crate::site::WorkerKind;
+use crate::history::end_build;
+use crate::jobs::{after, fenced};
+use crate::open::Store;
 
-/// Receipt: the holder builds this version. Made by [`Store::claim_version_build`] only.
+/// Receipt: the holder works on the build of a version. Made by [`Store::claim_version`] and [`Store::claim_build`] only.
 #[derive(Clone, Debug)]
-pub struct BuildLease {
-    build: i64,
+pub struct VersionLease {
+    pub(super) build: i64,
+    id: String,
     attempt: i64,
+    looked: Option<i64>,
 }
 
-const NEXT: &str =
-    "SELECT build_seq FROM build_job WHERE lease_until <= $1 ORDER BY lease_until, build_seq LIMIT 1";
-const LEASE: &str =
-    "UPDATE build_job SET attempt = attempt + 1, lease_until = $2 WHERE build_seq = $1 RETURNING attempt";
-const HOLDS: &str = "SELECT build_seq FROM build_job WHERE build_seq = $1 AND attempt = $2";
-const DONE: &str = "DELETE FROM build_job WHERE build_seq = $1 AND attempt = $2";
-const OF_BUILD: &str = "SELECT project_seq, version_seq FROM build WHERE seq = $1";
-const FILES: &str = "SELECT f.path, f.key, b.hash FROM version_file f JOIN blob b ON b.id = f.blob_id
-    WHERE f.version_seq = $1 ORDER BY f.path";
-const SET_SITE: &str = "UPDATE build SET site_id = $2 WHERE seq = $1";
+impl VersionLease {
+    /// The id of the build.
+    pub fn build_id(&self) -> &str {
+        &self.id
+    }
 
-/// What the files of a version make, or why they make nothing.
-type Collected = Result<NewContent, String>;
+    /// How often the build has been begun, this time included. Looking at it does not count once it was handed on.
+    pub fn attempt(&self) -> u32 {
+        u32::try_from(self.attempt - self.looked.unwrap_or_default()).unwrap_or(u32::MAX)
+    }
+}
+
+const NEXT: &str = "SELECT build_seq FROM build_job WHERE looked IS NULL AND lease_until <= $1
+    ORDER BY lease_until, build_seq LIMIT 1";
+const LEASE: &str = "UPDATE build_job SET attempt = attempt + 1, lease_until = $2 WHERE build_seq = $1
+    RETURNING attempt, looked";
+const ID: &str = "SELECT id FROM build WHERE seq = $1";
+/// A lease that was given back has no time left; one that has run out is good until somebody else claims.
+const HOLDS: &str =
+    "SELECT build_seq FROM build_job WHERE build_seq = $1 AND attempt = $2 AND lease_until > 0";
+const RENEW: &str =
+    "UPDATE build_job SET lease_until = $3 WHERE build_seq = $1 AND attempt = $2 AND lease_until > 0";
+const HAND_ON: &str = "UPDATE build_job SET looked = attempt, lease_until = 0
+    WHERE build_seq = $1 AND attempt = $2 AND lease_until > 0";
+const DONE: &str = "DELETE FROM build_job WHERE build_seq = $1 AND attempt = $2 AND lease_until > 0";
+const DROP: &str = "DELETE FROM build_job WHERE build_seq = $1";
+const OF_APP: &str = "SELECT v.build_seq FROM build_job v JOIN build b ON b.seq = v.build_seq
+    WHERE b.project_seq = $1 ORDER BY v.build_seq";
 
 impl Store {
-    /// Leases the next build of a version. `None`: there is none now.
-    pub async fn claim_version_build(&self, ttl: Duration) -> Result<Option<BuildLease>> {
+    /// Leases the next version at which nobody has looked yet, the one that has waited longest. `None`: there is none now.
+    pub async fn claim_version(&self, ttl: Duration) -> Result<Option<VersionLease>> {
         // Looking first keeps idle workers out of the writers' queue.
         if self.db().one(NEXT, values![Clock::now()]).await?.is_none() {
             return Ok(None);
         }
-        let tx = self.db().write("claim_version_build").await?;
-        let now = Clock::now();
-        let Some(row) = tx.one(NEXT, values![now]).await? else { return Ok(None) };
-        let build: i64 = row.get("build_seq")?;
-        let leased = tx.returning(LEASE, values![build, after(now, ttl)]).await?;
-        let attempt = leased.first().ok_or(StoreError::LeaseLost)?.get("attempt")?;
-        start_build(&tx, build, now).await?;
-        start_build_step(&tx, build, "collect", now).await?;
+        let tx = self.db().write("claim_version").await?;
+        let Some(row) = tx.one(NEXT, values![Clock::now()]).await? else { return Ok(None) };
+        let lease = lease_version(&tx, row.get("build_seq")?, ttl).await?;
         tx.commit().await?;
-        Ok(Some(BuildLease { build, attempt }))
+        Ok(Some(lease))
     }
 
-    /// Takes the build of a version to its end.
+    /// Gives a version on to those who build, since its files are not its site yet.
     ///
     /// # Errors
-    /// `LeaseLost` when it was cancelled; a fault of ours, after which it is claimed again.
-    pub async fn build_version(&self, lease: &BuildLease) -> Result<()> {
-        let (store, lease) = (self.clone(), lease.clone());
-        to_the_end(async move { store.build_version_now(&lease).await }).await
+    /// `LeaseLost`.
+    pub async fn hand_to_builders(&self, lease: &VersionLease) -> Result<()> {
+        self.change_version_job("hand_to_builders", HAND_ON, values![lease.build, lease.attempt]).await
     }
 
-    async fn build_version_now(&self, lease: &BuildLease) -> Result<()> {
-        let row = self.db().one(OF_BUILD, values![lease.build]).await?.ok_or(StoreError::LeaseLost)?;
-        let (scope, project) = load_scoped(self.db(), self.keys(), row.get("project_seq")?).await?;
-        let version: i64 = row.get::<Option<i64>>("version_seq")?.ok_or(StoreError::LeaseLost)?;
-        let config = &project.build_config;
-        let collected = match config.build_command.as_deref() {
-            Some(command) if !command.trim().is_empty() => Err(
-                "The app has a build command. Versions are published as their files are: remove the command, or build the \
-                 app from its repository."
-                    .to_owned(),
-            ),
-            _ => self.collect_files(version, config.destination_dir.as_deref()).await?,
-        };
-        let content = match collected {
-            Ok(content) => content,
-            Err(why) => return self.fail_version_build(lease, &why).await,
-        };
-        let _guard = self.collection_lock().upload().await?;
-        let prepared = match self.prepare(&scope, &content).await {
-            Ok(prepared) => prepared,
-            Err(StoreError::MissingAssets { .. } | StoreError::KeyMismatch { .. }) => {
-                return self
-                    .fail_version_build(lease, "Files of the version are lost; write them again.")
-                    .await;
-            }
-            Err(error) => return Err(error),
-        };
-        let tx = self.db().write("build_version").await?;
-        holds(&tx, lease).await?;
-        let now = Clock::now();
-        let log = Some(format!("Collected {} assets.", content.assets.len()));
-        let done = StepEnd { log, ..StepEnd::new(StepStatus::Completed) };
-        end_build_step(&tx, lease.build, "collect", done, now).await?;
-        start_build_step(&tx, lease.build, "store", now).await?;
-        let site = ensure_site(&tx, &scope, &prepared).await?;
-        tx.run(SET_SITE, values![lease.build, site]).await?;
-        end_build(&tx, lease.build, RunStatus::Completed, None, &Actor::default(), Clock::now()).await?;
-        tx.run(DONE, values![lease.build, lease.attempt]).await?;
+    pub(crate) async fn renew_version(&self, lease: &VersionLease, ttl: Duration) -> Result<()> {
+        let until = after(Clock::now(), ttl);
+        self.change_version_job("renew_version", RENEW, values![lease.build, lease.attempt, until]).await
+    }
+
+    pub(crate) async fn release_version(&self, lease: &VersionLease) -> Result<()> {
+        self.change_version_job("release_version", RENEW, values![lease.build, lease.attempt, 0_i64]).await
+    }
+
+    pub(crate) async fn holds_version(&self, lease: &VersionLease) -> Result<bool> {
+        Ok(self.db().one(HOLDS, values![lease.build, lease.attempt]).await?.is_some())
+    }
+
+    async fn change_version_job(
+        &self,
+        name: &'static str,
+        sql: &'static str,
+        values: Vec<sea_orm::Value>,
+    ) -> Result<()> {
+        let tx = self.db().write(name).await?;
+        fenced(tx.run(sql, values).await?)?;
         tx.commit().await
-    }
-
-    async fn fail_version_build(&self, lease: &BuildLease, why: &str) -> Result<()> {
-        let tx = self.db().write("fail_version_build").await?;
-        holds(&tx, lease).await?;
-        end_build(&tx, lease.build, RunStatus::Failed, Some(why), &Actor::default(), Clock::now()).await?;
-        tx.run(DONE, values![lease.build, lease.attempt]).await?;
-        tx.commit().await
-    }
-
-    /// The files below a directory as the content of a site. Those that configure Pages are no assets.
-    async fn collect_files(&self, version: i64, directory: Option<&str>) -> Result<Collected> {
-        let prefix = match directory.map(|name| name.trim_matches('/')).filter(|name| !name.is_empty()) {
-            Some(name) => format!("/{name}/"),
-            None => "/".to_owned(),
-        };
-        let mut content = NewContent::default();
-        for row in self.db().all(FILES, values![version]).await? {
-            let path: String = row.get("path")?;
-            let Some(rest) = path.strip_prefix(&prefix) else { continue };
-            let bytes = async || self.blobs().read(&hash_of(row.get("hash")?)?).await;
-            match rest {
-                "_headers" => content.headers = Some(text(bytes().await?)),
-                "_redirects" => content.redirects = Some(text(bytes().await?)),
-                "_routes.json" => content.routes = Some(text(bytes().await?)),
-                "_worker.js" => content.worker = Some((WorkerKind::Script, bytes().await?)),
-                rest => {
-                    let invalid = |error: &dyn std::fmt::Display| StoreError::Corrupt(error.to_string());
-                    let path = AssetPath::parse(rest).map_err(|error| invalid(&error))?;
-                    let key = AssetKey::parse(&row.get::<String>("key")?).map_err(|error| invalid(&error))?;
-                    content.assets.push((path, key));
-                }
-            }
-        }
-        if content.assets.is_empty() && content.worker.is_none() {
-            return Ok(Err(format!("The version has no files below {prefix}.")));
-        }
-        Ok(Ok(content))
     }
 }
 
-fn text(bytes: Bytes) -> String {
-    String::from_utf8_lossy(&bytes).into_owned()
+/// Leases the build of a version that waits.
+pub(crate) async fn lease_version(tx: &Tx, build: i64, ttl: Duration) -> Result<VersionLease> {
+    let leased = tx.returning(LEASE, values![build, after(Clock::now(), ttl)]).await?;
+    let row = leased.first().ok_or(StoreError::LeaseLost)?;
+    let id = tx.one(ID, values![build]).await?;
+    let id = id.ok_or_else(|| StoreError::Corrupt("a job has no build".into()))?.get("id")?;
+    Ok(VersionLease { build, id, attempt: row.get("attempt")?, looked: row.get("looked")? })
 }
 
-async fn holds(tx: &Tx, lease: &BuildLease) -> Result<()> {
-    let held = tx.one(HOLDS, values![lease.build, lease.attempt]).await?;
+/// Makes sure that the holder of a lease is still the one who works on the build.
+pub(super) async fn holds(rows: &impl Rows, lease: &VersionLease) -> Result<()> {
+    let held = rows.one(HOLDS, values![lease.build, lease.attempt]).await?;
     held.map(drop).ok_or(StoreError::LeaseLost)
+}
+
+/// There is nothing left to be done for a build.
+pub(super) async fn finish(tx: &Tx, lease: &VersionLease) -> Result<()> {
+    fenced(tx.run(DONE, values![lease.build, lease.attempt]).await?)
+}
+
+/// Stops the build of a version: whoever works on it has lost the lease.
+pub(super) async fn cancel(tx: &Tx, build: i64, reason: Option<&str>, actor: &Actor) -> Result<()> {
+    tx.run(DROP, values![build]).await?;
+    let why = reason.map_or_else(|| "Canceled.".to_owned(), |reason| format!("Canceled: {reason}"));
+    end_build(tx, build, RunStatus::Cancelled, Some(&why), actor, Clock::now()).await.map(drop)
+}
+
+/// Stops all builds of versions of an app.
+pub(super) async fn cancel_all(tx: &Tx, app: i64, reason: &str, actor: &Actor) -> Result<()> {
+    for row in tx.all(OF_APP, values![app]).await? {
+        cancel(tx, row.get("build_seq")?, Some(reason), actor).await?;
+    }
+    Ok(())
 }

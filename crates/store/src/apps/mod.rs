@@ -5,18 +5,23 @@ mod files;
 mod purge;
 mod requests;
 mod target;
+mod version_builds;
 mod versions;
 
-pub use build_jobs::BuildLease;
+pub use build_jobs::VersionLease;
+pub(crate) use build_jobs::lease_version;
 pub use files::{VERSION_FILES_MAX, VersionFile};
 pub use requests::DeployWish;
 pub use target::Target;
 pub(crate) use target::{pages_target, shown_target};
+pub use version_builds::{SourceFile, VersionWork};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use offprint_model::config::{BuildConfig, EnvVar, EnvironmentConfig, EnvironmentPatch, Patch};
+use offprint_model::config::{
+    BuildConfig, BuildConfigPatch, EnvVar, EnvironmentConfig, EnvironmentPatch, Patch,
+};
 use offprint_model::listing::Entity as Listed;
 use offprint_model::name::{BranchName, ProjectName};
 use offprint_model::project::Project;
@@ -101,6 +106,8 @@ pub struct AppPatch {
     pub node_version: Patch<String>,
     /// The variables of its builds, in place of those that were shown.
     pub env: Option<BTreeMap<String, String>>,
+    /// How it is built.
+    pub build: BuildConfigPatch,
     /// Where its deploys go.
     pub target: Option<Target>,
 }
@@ -177,6 +184,7 @@ impl Store {
             crate::deployments::cancel(&tx, row.get("seq")?, Some("the app was deleted"), &scope.actor)
                 .await?;
         }
+        build_jobs::cancel_all(&tx, scope.seq, "the app was deleted", &scope.actor).await?;
         tx.run(DELETE, values![scope.seq, Clock::now()]).await?;
         routes_changed(&tx, scope.project_name()).await?;
         scope.tell(&tx, "app.deleted").await?;
@@ -251,6 +259,7 @@ impl Store {
         };
         let values = values![scope.seq, patch.name, description, version, is_public, retention, target];
         tx.run(CHANGE, values).await?;
+        project.build_config.apply(patch.build);
         for config in [&mut project.production, &mut project.preview] {
             configure(config, &patch.node_version, patch.env.as_ref());
         }

@@ -5,12 +5,11 @@ use offprint_model::deploy::RunStatus;
 use offprint_model::deployment::{Commit, Trigger};
 use offprint_model::listing::Entity as Listed;
 
+use super::build_jobs;
 use crate::assets::hash_of;
-use crate::clock::Clock;
 use crate::db::{Row, Rows, Tx, values};
 use crate::deployments::{Insert, Snapshot, Wish, cancel, label};
 use crate::error::{Entity, Result, StoreError};
-use crate::history::end_build;
 use crate::jobs::JobKind;
 use crate::lists::{Listing, Reach};
 use crate::open::Store;
@@ -53,7 +52,6 @@ const OF_BUILD: &str =
     "SELECT b.seq, b.status, (SELECT d.seq FROM deployment d WHERE d.build_seq = b.seq AND d.built = $2
         AND d.ended IS NULL AND d.deleted IS NULL) AS deployment
     FROM build b WHERE b.id = $1";
-const DROP_BUILD_JOB: &str = "DELETE FROM build_job WHERE build_seq = $1";
 
 impl Store {
     /// Deploys a build to its app's production: a deployment of the Pages API, with a job. One that was live before and
@@ -133,14 +131,7 @@ impl Store {
         }
         match row.get::<Option<i64>>("deployment")? {
             Some(deployment) => cancel(&tx, deployment, reason, &reach.actor).await?,
-            None => {
-                let seq: i64 = row.get("seq")?;
-                tx.run(DROP_BUILD_JOB, values![seq]).await?;
-                let why =
-                    reason.map_or_else(|| "Canceled.".to_owned(), |reason| format!("Canceled: {reason}"));
-                let status = RunStatus::Cancelled;
-                end_build(&tx, seq, status, Some(&why), &reach.actor, Clock::now()).await?;
-            }
+            None => build_jobs::cancel(&tx, row.get("seq")?, reason, &reach.actor).await?,
         }
         tx.commit().await
     }

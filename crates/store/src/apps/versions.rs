@@ -1,6 +1,6 @@
 //! Versions: snapshots of an app's files, which one may edit, fork and build.
 
-use offprint_model::deploy::BuildTrigger;
+use offprint_model::deploy::{BuildTrigger, VersionStep};
 use offprint_model::listing::Entity as Listed;
 
 use super::version_seq;
@@ -105,7 +105,7 @@ impl Store {
             prompt: BuildTrigger::Manual,
             source_event: None,
             metadata: Some(metadata.to_string()),
-            steps: &["collect", "store"],
+            steps: &VersionStep::WORDS,
             actor: &scope.actor,
         };
         let build = add_build(&tx, build, Clock::now()).await?;

@@ -86,7 +86,7 @@ pub(crate) async fn add_build(tx: &Tx, new: BuildRow<'_>, now: Timestamp) -> Res
 }
 
 /// Somebody works on it.
-pub(crate) async fn start_build(tx: &Tx, build: i64, now: Timestamp) -> Result<()> {
+async fn start_build(tx: &Tx, build: i64, now: Timestamp) -> Result<()> {
     Run::Build(build).start(tx, now).await.map(drop)
 }
 
@@ -102,20 +102,10 @@ pub(crate) async fn end_build(
     Run::Build(build).end(tx, status, error, actor, now).await
 }
 
-/// A step of it has begun.
-pub(crate) async fn start_build_step(tx: &Tx, build: i64, step: &str, now: Timestamp) -> Result<()> {
-    Run::Build(build).steps().start(tx, step, now).await
-}
-
-/// A step of it has ended.
-pub(crate) async fn end_build_step(
-    tx: &Tx,
-    build: i64,
-    step: &str,
-    end: StepEnd,
-    now: Timestamp,
-) -> Result<()> {
-    Run::Build(build).steps().end(tx, step, end, now).await
+/// Somebody works at this step of it; those before it have ended well or were left out.
+pub(crate) async fn enter_build_step(tx: &Tx, build: i64, step: &str, now: Timestamp) -> Result<()> {
+    start_build(tx, build, now).await?;
+    Run::Build(build).steps().enter(tx, step, now).await
 }
 
 /// Brings a build of a repository and its steps to where the stages of its deployment have gone. How it ends is told
@@ -132,6 +122,7 @@ pub(crate) async fn follow_build(
     {
         start_build(tx, build, now).await?;
     }
+    let steps = Run::Build(build).steps();
     let of_build = |name: &StageName| *name != StageName::Deploy;
     for name in StageName::ALL.into_iter().filter(of_build) {
         let (old, new) = (before.get(name), after.get(name));
@@ -141,14 +132,14 @@ pub(crate) async fn follow_build(
         let ended = match new.status {
             StageStatus::Idle => continue,
             StageStatus::Active => {
-                start_build_step(tx, build, name.as_str(), now).await?;
+                steps.start(tx, name.as_str(), now).await?;
                 continue;
             }
             StageStatus::Success => StepStatus::Completed,
             StageStatus::Failure => StepStatus::Failed,
             StageStatus::Canceled | StageStatus::Skipped => StepStatus::Skipped,
         };
-        end_build_step(tx, build, name.as_str(), StepEnd::new(ended), now).await?;
+        steps.end(tx, name.as_str(), StepEnd::new(ended), now).await?;
     }
     Ok(())
 }

@@ -12,9 +12,7 @@ mod deploys;
 mod run;
 mod steps;
 
-pub(crate) use builds::{
-    BuildRow, add_build, end_build, end_build_step, follow_build, start_build, start_build_step,
-};
+pub(crate) use builds::{BuildRow, add_build, end_build, enter_build_step, follow_build};
 pub(crate) use deploys::{
     DeployRow, add_deploy, deploy_completed, deploy_running, end_deploys_of, end_step, sealed_and_live,
     start_step,

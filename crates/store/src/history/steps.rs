@@ -38,6 +38,8 @@ struct Texts {
     add: &'static str,
     start: &'static str,
     end: &'static str,
+    /// What comes before a step and runs has ended well.
+    pass: &'static str,
     /// What had begun ends so; what had not is left out.
     close: &'static str,
 }
@@ -55,7 +57,7 @@ macro_rules! texts {
             start: concat!(
                 "UPDATE ",
                 $table,
-                " SET status = 'running', started = $3 WHERE ",
+                " SET status = 'running', started = coalesce(started, $3) WHERE ",
                 $owner,
                 " = $1 AND name = $2 AND status IN ('pending', 'running')"
             ),
@@ -66,6 +68,17 @@ macro_rules! texts {
                 started = coalesce(started, $7), completed = $7 WHERE ",
                 $owner,
                 " = $1 AND name = $2 AND status IN ('pending', 'running')"
+            ),
+            pass: concat!(
+                "UPDATE ",
+                $table,
+                " SET status = 'completed', completed = $3 WHERE ",
+                $owner,
+                " = $1 AND status = 'running' AND position < (SELECT o.position FROM ",
+                $table,
+                " o WHERE o.",
+                $owner,
+                " = $1 AND o.name = $2)"
             ),
             close: concat!(
                 "UPDATE ",
@@ -100,7 +113,13 @@ impl Steps {
         Ok(())
     }
 
-    /// One has begun.
+    /// One has begun, and those before it that ran have ended well.
+    pub(super) async fn enter(self, tx: &Tx, name: &str, now: Timestamp) -> Result<()> {
+        tx.run(self.texts.pass, values![self.owner, name, now]).await?;
+        self.start(tx, name, now).await
+    }
+
+    /// One has begun; it keeps the time at which it did so first.
     pub(super) async fn start(self, tx: &Tx, name: &str, now: Timestamp) -> Result<()> {
         tx.run(self.texts.start, values![self.owner, name, now]).await.map(drop)
     }

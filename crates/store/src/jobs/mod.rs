@@ -5,14 +5,15 @@
 //! long as nobody else has claimed the job; from then on each of its writes changes nothing and says
 //! `LeaseLost`.
 //!
-//! Uploads and builds wait in queues of their own, so that a long build never holds an upload up. Of the builds,
-//! those for production come first, and of each account only so many run at once.
+//! `claim` has the queues; the other files are what only some workers do.
 
 mod activate;
 mod build;
+mod claim;
 mod steps;
 
 pub use activate::Verified;
+pub use claim::Claim;
 pub use steps::{PagesTarget, StepReport};
 
 use std::time::Duration;
@@ -115,29 +116,11 @@ pub struct Work {
     pub target: Option<PagesTarget>,
 }
 
-const CLAIMABLE_UPLOAD: &str = "SELECT seq FROM job
-    WHERE kind = 'upload' AND state IN ('ready', 'leased') AND lease_until <= $1 ORDER BY seq LIMIT 1";
-/// $2 how many builds of one account may be leased.
-const CLAIMABLE_BUILD: &str = "SELECT j.seq FROM job j
-        JOIN deployment d ON d.seq = j.deployment_seq JOIN project p ON p.seq = d.project_seq
-    WHERE j.kind = 'build' AND j.state IN ('ready', 'leased') AND j.lease_until <= $1
-        AND p.account_seq NOT IN (SELECT q.account_seq FROM job o
-            JOIN deployment e ON e.seq = o.deployment_seq JOIN project q ON q.seq = e.project_seq
-            WHERE o.state = 'leased' AND o.lease_until > $1 AND o.kind = 'build'
-            GROUP BY q.account_seq HAVING count(*) >= $2)
-    ORDER BY d.environment <> 'production', j.seq LIMIT 1";
-const LEASE: &str = "UPDATE job SET state = 'leased', attempt = attempt + 1, lease_until = $2, worker = $3
-    WHERE seq = $1 RETURNING seq, deployment_seq, deploy_seq, attempt";
 const WORK: &str =
     "SELECT d.untrusted, d.pull_request, d.project_seq, p.cache_epoch, p.target, p.public_id, s.hash,
         EXISTS (SELECT 1 FROM deploy_step r WHERE r.deploy_seq = $2 AND r.name = 'poll') AS is_remote
     FROM deployment d JOIN project p ON p.seq = d.project_seq LEFT JOIN site s ON s.id = d.site_id
     WHERE d.seq = $1";
-const DEPLOYMENT_ID: &str = "SELECT id FROM deployment WHERE seq = $1";
-const HOLDS: &str = "SELECT seq FROM job WHERE seq = $1 AND attempt = $2 AND state = 'leased'";
-const RENEW: &str = "UPDATE job SET lease_until = $3 WHERE seq = $1 AND attempt = $2 AND state = 'leased'";
-const RELEASE: &str = "UPDATE job SET state = 'ready', lease_until = 0, worker = NULL
-    WHERE seq = $1 AND attempt = $2 AND state = 'leased'";
 const FINISH: &str = "UPDATE job SET state = 'done', lease_until = 0
     WHERE seq = $1 AND attempt = $2 AND state = 'leased'";
 const SITE: &str = "SELECT site_id FROM deployment WHERE seq = $1";
@@ -149,67 +132,6 @@ const SET_STAGES: &str = "UPDATE deployment SET stages = $2, modified = $3, ende
 const LAST_LINE: &str = "SELECT text FROM log WHERE deployment_seq = $1 ORDER BY n DESC LIMIT 1";
 
 impl Store {
-    /// Leases the next job that is free or whose lease has run out. Uploads: the oldest. Builds: those for
-    /// production first, then the oldest, leaving out accounts of which `per_account` builds are leased already.
-    /// `None`: there is none now.
-    pub async fn claim_job(
-        &self,
-        worker: &str,
-        kind: JobKind,
-        ttl: Duration,
-        per_account: Option<u32>,
-    ) -> Result<Option<Lease>> {
-        // Looking first keeps idle workers out of the writers' queue.
-        if claimable(self.db(), kind, per_account).await?.is_none() {
-            return Ok(None);
-        }
-        let tx = self.db().write("claim_job").await?;
-        let Some(job) = claimable(&tx, kind, per_account).await? else { return Ok(None) };
-        let claimed = tx.returning(LEASE, values![job, after(Clock::now(), ttl), worker]).await?;
-        let Some(row) = claimed.first() else { return Ok(None) };
-        let deployment_seq: i64 = row.get("deployment_seq")?;
-        let id = tx.one(DEPLOYMENT_ID, values![deployment_seq]).await?;
-        let id: String =
-            id.ok_or_else(|| StoreError::Corrupt("a job has no deployment".into()))?.get("id")?;
-        let lease = Lease {
-            job: row.get("seq")?,
-            deployment_seq,
-            deployment: DeploymentId::new(id),
-            order: row.get("deploy_seq")?,
-            attempt: row.get("attempt")?,
-            kind,
-        };
-        tx.commit().await?;
-        Ok(Some(lease))
-    }
-
-    /// Makes the lease end so long from now.
-    ///
-    /// # Errors
-    /// `LeaseLost`.
-    pub async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<()> {
-        let tx = self.db().write("renew").await?;
-        let until = after(Clock::now(), ttl);
-        fenced(tx.run(RENEW, values![lease.job, lease.attempt, until]).await?)?;
-        tx.commit().await
-    }
-
-    /// Gives the job back unfinished, to be claimed at once, as when this process is to end.
-    ///
-    /// # Errors
-    /// `LeaseLost`.
-    pub async fn release(&self, lease: &Lease) -> Result<()> {
-        let tx = self.db().write("release").await?;
-        fenced(tx.run(RELEASE, values![lease.job, lease.attempt]).await?)?;
-        tx.commit().await
-    }
-
-    /// Whether the lease is still good. Cheap: to be asked a few times a second while something runs that is to end
-    /// when its deployment is canceled or deleted.
-    pub async fn holds_lease(&self, lease: &Lease) -> Result<bool> {
-        Ok(self.db().one(HOLDS, values![lease.job, lease.attempt]).await?.is_some())
-    }
-
     /// What there is to do.
     ///
     /// # Errors
@@ -318,21 +240,8 @@ impl Store {
 }
 
 async fn holds(rows: &impl Rows, lease: &Lease) -> Result<()> {
-    let held = rows.one(HOLDS, values![lease.job, lease.attempt]).await?;
+    let held = rows.one(claim::HOLDS, values![lease.job, lease.attempt]).await?;
     held.map(drop).ok_or(StoreError::LeaseLost)
-}
-
-/// The job to be claimed next.
-async fn claimable(rows: &impl Rows, kind: JobKind, per_account: Option<u32>) -> Result<Option<i64>> {
-    let now = Clock::now();
-    let row = match kind {
-        JobKind::Upload => rows.one(CLAIMABLE_UPLOAD, values![now]).await?,
-        JobKind::Build => {
-            let most = per_account.map_or(i64::MAX, i64::from);
-            rows.one(CLAIMABLE_BUILD, values![now, most]).await?
-        }
-    };
-    row.map(|row| row.get("seq")).transpose()
 }
 
 async fn write_stages(tx: &Tx, lease: &Lease, stages: Stages, now: Timestamp) -> Result<()> {
@@ -360,7 +269,7 @@ async fn finish(tx: &Tx, lease: &Lease) -> Result<()> {
     fenced(tx.run(FINISH, values![lease.job, lease.attempt]).await?)
 }
 
-const fn fenced(changed: u64) -> Result<()> {
+pub(crate) const fn fenced(changed: u64) -> Result<()> {
     if changed == 0 { Err(StoreError::LeaseLost) } else { Ok(()) }
 }
 

@@ -75,7 +75,8 @@ pub(super) fn column(entity: Entity, field: &Field) -> Column {
         (Entity::App, "defaultVersionId") => {
             Reference { key: "default_version", table: "app_version", id: "id" }
         }
-        (Entity::App, "config") => Plain("production"),
+        // Two columns of JSON, which has no line ends.
+        (Entity::App, "config") => Computed(&["(", ".production || '\n' || ", ".build_config)"]),
         (Entity::App, "retentionTier") => Plain("retention"),
         (Entity::App, "deletedAt") => Plain("deleted"),
         (Entity::AppVersion, "parentId") => Reference { key: "parent_seq", table: "app_version", id: "id" },

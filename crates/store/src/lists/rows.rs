@@ -15,7 +15,8 @@ use crate::db::{Row, Rows, values};
 use crate::error::Result;
 use crate::open::Store;
 use crate::projects::settings_owner;
-use crate::stored::environment_from_json;
+use crate::sql;
+use crate::stored::{build_config_from_json, environment_from_json};
 
 const SITE_OF_DEPLOY: &str = ", (SELECT p.name FROM project p WHERE p.seq = t0.project_seq),
     (SELECT d.id FROM deployment d WHERE d.seq = t0.deployment_seq),
@@ -25,10 +26,6 @@ const DEPLOY_STEPS: &str =
     "SELECT s.id, y.id AS whole, s.name, s.status, s.position, s.error, s.log, s.metadata, s.started,
         s.completed, s.created
     FROM deploy_step s JOIN deploy y ON y.seq = s.deploy_seq WHERE y.id = $1 ORDER BY s.position";
-const BUILD_STEPS: &str =
-    "SELECT s.id, b.id AS whole, s.name, s.status, s.position, s.error, s.log, s.metadata, s.started,
-        s.completed, s.created
-    FROM build_step s JOIN build b ON b.seq = s.build_seq WHERE b.id = $1 ORDER BY s.position";
 const APPS_OF_KEY: &str = "SELECT p.public_id FROM token t JOIN token_app a ON a.token_seq = t.seq
     JOIN project p ON p.seq = a.project_seq WHERE t.public_id = $1 ORDER BY p.seq";
 
@@ -79,7 +76,7 @@ fn value(row: &Row, n: usize, field: &Field) -> Result<Option<Value>> {
 /// The steps of a build or deploy, in order.
 pub(super) async fn steps(rows: &impl Rows, of: Entity, id: &str) -> Result<Vec<Record>> {
     let (entity, sql) = match of {
-        Entity::Build => (Entity::BuildStep, BUILD_STEPS),
+        Entity::Build => (Entity::BuildStep, sql::BUILD_STEPS.of(rows.engine())),
         _ => (Entity::DeployStep, DEPLOY_STEPS),
     };
     let mut steps = Vec::new();
@@ -107,7 +104,8 @@ impl Store {
         }
     }
 
-    /// The configuration of an app is the settings of its production that builds see; secrets are not shown.
+    /// The configuration of an app is how it is built, and the settings of its production that builds see; secrets are
+    /// not shown.
     fn finish_app(&self, record: &mut Record) -> Result<()> {
         let project = ProjectId::new(record.text("pagesProjectId").unwrap_or_default());
         let owner = settings_owner(&project, Environment::Production);
@@ -115,7 +113,10 @@ impl Store {
             Some(Value::Json(text)) => text.as_str(),
             _ => "",
         };
-        let settings = environment_from_json(stored, self.keys(), &owner)?;
+        // As the column is made: neither has a line end in it.
+        let (production, build) = stored.split_once('\n').unwrap_or((stored, ""));
+        let settings = environment_from_json(production, self.keys(), &owner)?;
+        let build = build_config_from_json(build)?;
         let mut env = Map::new();
         let mut node_version = None;
         for (name, value) in &settings.env_vars {
@@ -125,7 +126,13 @@ impl Store {
                 EnvVar::Secret(_) => {}
             }
         }
-        let config = json!({ "nodeVersion": node_version, "env": env });
+        let config = json!({
+            "nodeVersion": node_version,
+            "env": env,
+            "buildCommand": build.build_command,
+            "outputDirectory": build.destination_dir,
+            "rootDirectory": build.root_dir,
+        });
         record.set("config", Some(Value::Json(config.to_string())));
         let target = shown_target(record.get("target"))?;
         record.set("target", Some(Value::Json(target)));

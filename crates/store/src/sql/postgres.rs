@@ -127,6 +127,16 @@ pub(super) const APPEND_LOG: &str = concat!(
     rows!("$2")
 );
 
+pub(super) const APPEND_BUILD_LOG: &str = "INSERT INTO build_log (build_seq, step, n, text)
+    SELECT $1::bigint, $2::text, (SELECT coalesce(max(n), 0) FROM build_log WHERE build_seq = $1 AND step = $2) + j.n, j.value
+    FROM jsonb_array_elements_text($3::text::jsonb) WITH ORDINALITY AS j (value, n)";
+
+pub(super) const BUILD_STEPS: &str = "SELECT s.id, b.id AS whole, s.name, s.status, s.position, s.error,
+        coalesce(s.log, (SELECT string_agg(l.text, chr(10) ORDER BY l.n) FROM build_log l
+            WHERE l.build_seq = s.build_seq AND l.step = s.name)) AS log,
+        s.metadata, s.started, s.completed, s.created
+    FROM build_step s JOIN build b ON b.seq = s.build_seq WHERE b.id = $1 ORDER BY s.position";
+
 /// Looks at the text as we write it: read as `jsonb`, one source with a zero byte in a name would fail the whole.
 pub(super) const POLLED_PROJECTS: &str = r#"SELECT seq FROM project
     WHERE source IS NOT NULL AND strpos(source, '"poll":true') > 0 AND (polled IS NULL OR polled < $1)

@@ -104,6 +104,18 @@ pub(super) const APPEND_LOG: &str = "INSERT INTO log (deployment_seq, n, at, tex
         j.value->>0, j.value->>1
     FROM json_each($2) j";
 
+/// $1 build, $2 step, $3 JSON array of texts.
+pub(super) const APPEND_BUILD_LOG: &str = "INSERT INTO build_log (build_seq, step, n, text)
+    SELECT $1, $2, (SELECT coalesce(max(n), 0) FROM build_log WHERE build_seq = $1 AND step = $2) + 1 + j.key, j.value
+    FROM json_each($3) j";
+
+/// $1 the id of a build: its steps in order, in the order of their fields.
+pub(super) const BUILD_STEPS: &str = "SELECT s.id, b.id AS whole, s.name, s.status, s.position, s.error,
+        coalesce(s.log, (SELECT group_concat(l.text, char(10)) FROM (SELECT text FROM build_log
+            WHERE build_seq = s.build_seq AND step = s.name ORDER BY n) l)) AS log,
+        s.metadata, s.started, s.completed, s.created
+    FROM build_step s JOIN build b ON b.seq = s.build_seq WHERE b.id = $1 ORDER BY s.position";
+
 /// $1 time: projects with a source that is to be polled and was not since.
 pub(super) const POLLED_PROJECTS: &str = "SELECT seq FROM project
     WHERE source IS NOT NULL AND source->>'poll' = 1 AND (polled IS NULL OR polled < $1)

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use offprint_model::asset::{AssetPath, BlobHash};
 use offprint_model::config::Patch;
+use offprint_model::deploy::VersionStep;
 use offprint_model::deployment::{Deployment, SkipReason};
 use offprint_model::encoding::EncodingSet;
 use offprint_model::id::DeploymentId;
@@ -22,7 +23,7 @@ use offprint_model::time::Timestamp;
 use offprint_store::failpoints::{disarm, fail_nth};
 use offprint_store::invariants::check_invariants;
 use offprint_store::{
-    AccountScope, Delivery, JobKind, NewContent, NewDeployment, NewProject, ProjectScope, Result,
+    AccountScope, Claim, Delivery, JobKind, NewContent, NewDeployment, NewProject, ProjectScope, Result,
     SourceCredentialsPatch, Store, StoreError, StoreOptions,
 };
 
@@ -101,6 +102,7 @@ async fn life(dir: &tempfile::TempDir, known: &mut Acknowledged) -> Result<()> {
     finish(&store, known, &retried).await?;
 
     builds(&store, &account).await?;
+    versions(&store, &account, &project).await?;
     for id in [&first.id, &preview.id] {
         known.perhaps_gone.push(id.clone());
         store.delete_deployment(&project, id, true).await?;
@@ -140,6 +142,33 @@ async fn builds(store: &Store, account: &AccountScope) -> Result<()> {
     }
     store.purge_build_cache(&project).await?;
     store.delete_project(&project).await
+}
+
+/// Everything that may happen to the build of a version.
+async fn versions(store: &Store, account: &AccountScope, project: &ProjectScope) -> Result<()> {
+    let principal = store.authenticate(&Secret::new("secret".to_owned())).await?.expect("the token is good");
+    let reach = principal.reach();
+    let made = store.create_version(&reach, project.app_id(), "first", None).await?;
+    let version = made.record.id().to_owned();
+    let path = AssetPath::parse("/index.html").expect("it is one");
+    store.put_version_file(&reach, &version, path.clone(), "source".into(), true).await?;
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        asked.push(store.create_version_build(&reach, &version).await?.record.id().to_owned());
+    }
+    let look = store.claim_version(TTL).await?.expect("there is a version");
+    store.fail_version(&look, "broken").await?;
+    let look = store.claim_version(TTL).await?.expect("there is another one");
+    store.hand_to_builders(&look).await?;
+    let claim = store.claim_build("test", TTL, None).await?.expect("it waits for a builder");
+    store.renew_claim(&claim, TTL).await?;
+    let Claim::Version(lease) = claim else { panic!("it is a version") };
+    store.enter_version_step(&lease, VersionStep::Build).await?;
+    store.append_version_log(&lease, VersionStep::Build, &["a line"]).await?;
+    store.put_assets(account, vec![upload("/index.html", b"built")]).await?;
+    let assets = vec![(path, key_of("/index.html", b"built"))];
+    store.complete_version(&lease, NewContent { assets, ..NewContent::default() }).await?;
+    store.cancel_build(&reach, &asked[2], None).await
 }
 
 async fn build(store: &Store, account: &AccountScope, id: &DeploymentId) -> Result<()> {

@@ -33,3 +33,4 @@ mod routing;
 mod scale;
 mod tokens;
 mod variants;
+mod versions;

@@ -56,7 +56,17 @@ fn app() -> Map<String, Value> {
         "additionalProperties": { "type": "string", "pattern": WITHOUT_NUL, "maxLength": 5000 },
         "maxProperties": 100,
     });
-    let config = closed(&[], json!({ "nodeVersion": or_null(&line(50)), "env": or_null(&variables) }));
+    let command = json!({ "type": "string", "pattern": WITHOUT_NUL, "maxLength": 5000 });
+    let config = closed(
+        &[],
+        json!({
+            "nodeVersion": or_null(&line(50)),
+            "env": or_null(&variables),
+            "buildCommand": or_null(&command),
+            "outputDirectory": or_null(&line(1000)),
+            "rootDirectory": or_null(&line(1000)),
+        }),
+    );
     let target = json!({ "oneOf": [
         closed(&["type"], json!({ "type": { "const": "local" } })),
         closed(&["type", "baseUrl", "accountId", "projectName"], json!({

@@ -244,6 +244,24 @@ pub(super) fn list_parameters(entity: Entity) -> Vec<Value> {
     parameters
 }
 
+/// How an app is built.
+fn app_config() -> Value {
+    let or_null = |about: &str| json!({ "type": ["string", "null"], "description": about });
+    whole(json!({
+        "nodeVersion": or_null("The version of Node.js that its builds ask for."),
+        "env": {
+            "type": "object",
+            "additionalProperties": text(),
+            "description": "The variables of its builds that are no secrets.",
+        },
+        "buildCommand": or_null("Ours: the command that builds it, `build_command` of the Pages API."),
+        "outputDirectory": or_null(
+            "Ours: where the command leaves the site, relative to the root directory; `destination_dir` of the Pages API.",
+        ),
+        "rootDirectory": or_null("Ours: where the command runs; `root_dir` of the Pages API."),
+    }))
+}
+
 /// What is answered beside entities.
 fn general() -> Map<String, Value> {
     let codes: Vec<&str> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
@@ -251,7 +269,6 @@ fn general() -> Map<String, Value> {
     let mut content = file.clone();
     content["content"] = json!({ "type": ["string", "null"] });
     content["contentBase64"] = json!({ "type": ["string", "null"] });
-    let variables = json!({ "type": "object", "additionalProperties": text() });
     let cursor = json!({ "type": ["string", "null"] });
     members(json!({
         "Success": whole(json!({ "success": { "type": "boolean" } })),
@@ -274,7 +291,7 @@ fn general() -> Map<String, Value> {
         "File": whole(file),
         "FileContent": whole(content),
         "FileList": whole(json!({ "data": { "type": "array", "items": reference("File") } })),
-        "AppConfig": whole(json!({ "nodeVersion": { "type": ["string", "null"] }, "env": variables })),
+        "AppConfig": app_config(),
         "Target": { "oneOf": [
             whole(json!({ "type": { "const": "local" } })),
             whole(json!({

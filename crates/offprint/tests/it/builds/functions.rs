@@ -12,7 +12,7 @@ use super::{DEMO, Ground, HOST};
 use crate::support::{GitServer, Peers, Release, Repository, Wrangler, host_of, project, projects, testdata};
 
 /// A server that builds and runs Functions, or `None` where something for that is missing.
-async fn ground(settings: &[(&str, &str)]) -> Option<Ground> {
+pub(crate) async fn ground(settings: &[(&str, &str)]) -> Option<Ground> {
     let peers = Peers::find()?;
     let (workerd, wrangler) = (peers.workerd(), peers.wrangler_package());
     let functions = [
@@ -24,7 +24,7 @@ async fn ground(settings: &[(&str, &str)]) -> Option<Ground> {
 }
 
 /// A site of TypeScript with middleware, a parameter, and a package of npm.
-const SITE: [(&str, &str); 6] = [
+pub(crate) const SITE: [(&str, &str); 6] = [
     ("index.html", "<h1>static</h1>"),
     ("_headers", "/*\n  x-static: yes\n"),
     (
@@ -45,7 +45,7 @@ const SITE: [(&str, &str); 6] = [
     ("functions/api/boom.js", "export function onRequest() { throw new Error('kaputt'); }"),
     ("lib/greeting.ts", "export const greeting: string = 'hello';"),
 ];
-const BUILD: &str = "mkdir dist && cp index.html _headers dist";
+pub(crate) const BUILD: &str = "mkdir dist && cp index.html _headers dist";
 
 fn repository(git: &GitServer, files: &[(&str, &str)]) -> Repository {
     let repository = git.repository("site");

@@ -5,7 +5,7 @@ mod commands;
 mod crash;
 mod end_to_end;
 mod feedback;
-mod functions;
+pub(crate) mod functions;
 mod lifecycle;
 mod order;
 mod poll;
@@ -29,21 +29,21 @@ const LOOKS: usize = 2400;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A server that builds, a git server, and perhaps a forge.
-struct Ground {
-    server: TestServer,
-    api: Api,
-    git: GitServer,
+pub(crate) struct Ground {
+    pub(crate) server: TestServer,
+    pub(crate) api: Api,
+    pub(crate) git: GitServer,
     forge: Option<FakeForge>,
 }
 
 impl Ground {
     /// A server that may reach the git server and the registry of npm, or `None` where tools are missing.
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         Self::start_with(&[]).await
     }
 
     /// The same with further `OFFPRINT_*` settings.
-    async fn start_with(settings: &[(&str, &str)]) -> Option<Self> {
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Option<Self> {
         let git = tools_are_there().then_some(GitServer::start().await)?;
         Some(Self::on(git, None, settings).await)
     }
@@ -72,7 +72,7 @@ impl Ground {
     }
 
     /// Connects the project `demo` to a repository; `build` is its `build_config`.
-    async fn connect(&self, repository: &Repository, build: Value) -> Value {
+    pub(crate) async fn connect(&self, repository: &Repository, build: Value) -> Value {
         self.connect_with(repository, build, json!({})).await
     }
 
@@ -114,7 +114,7 @@ impl Ground {
     }
 
     /// Pushes the repository's head to a branch, as its forge tells it; the deployment's id.
-    async fn push(&self, repository: &Repository, branch: &str, message: &str) -> String {
+    pub(crate) async fn push(&self, repository: &Repository, branch: &str, message: &str) -> String {
         let commit = repository.branch(branch).commit(message);
         let dialect = self.forge.as_ref().map_or(Dialect::Forgejo, FakeForge::dialect);
         let heard = self.hear(&Webhook::push(dialect, branch, &commit, message)).await;
@@ -139,7 +139,7 @@ impl Ground {
     }
 
     /// Waits until a deployment is live.
-    async fn live(&self, id: &str) -> Value {
+    pub(crate) async fn live(&self, id: &str) -> Value {
         let ended = self.ended(id).await;
         assert!(is_live(&ended), "{ended}\n{}", self.log(id).await);
         ended
@@ -180,7 +180,7 @@ fn stages(deployment: &Value) -> Value {
 }
 
 /// The processes of the machine whose command line has this text in it.
-fn processes_with(text: &str) -> Vec<String> {
+pub(crate) fn processes_with(text: &str) -> Vec<String> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
     let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
@@ -188,7 +188,7 @@ fn processes_with(text: &str) -> Vec<String> {
 }
 
 /// Waits until no process has this text in its command line.
-async fn no_process_with(text: &str) {
+pub(crate) async fn no_process_with(text: &str) {
     for _ in 0..200 {
         if processes_with(text).is_empty() {
             return;
@@ -213,7 +213,7 @@ fn tools_are_there() -> bool {
 }
 
 /// A repository that is one page.
-fn page(git: &GitServer, text: &str) -> Repository {
+pub(crate) fn page(git: &GitServer, text: &str) -> Repository {
     let repository = git.repository("site");
     repository.write("index.html", text);
     repository

@@ -3,6 +3,7 @@
 mod audit;
 mod bad_input;
 mod both_views;
+mod builds;
 mod idempotency;
 mod keys;
 mod lists;
