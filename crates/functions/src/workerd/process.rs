@@ -33,9 +33,9 @@ const PIDS: u64 = 128;
 const DISK_BYTES: u64 = 64 << 20;
 /// CPUs that one process may use; JavaScript itself runs on one.
 const CPUS: u32 = 2;
-/// Of the CPUs when there are not enough; the server itself has 100. So what happens in Functions is hardly noticed by
-/// who asks for assets.
-const WEIGHT: u32 = 50;
+/// Of the CPUs when there are not enough, as much as the server itself: who computes much gives way anyway, and who does
+/// not shall answer as quickly.
+const WEIGHT: u32 = 100;
 /// How often memory is looked at where the kernel does not bound it.
 const LOOK: Duration = Duration::from_millis(250);
 /// A process of this kind runs for as long as it is wanted.

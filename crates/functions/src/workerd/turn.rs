@@ -11,7 +11,7 @@ use offprint_sandbox::CpuTime;
 
 use super::process::Process;
 
-/// One that wants more than this part of a CPU computes much. Whoever only answers now and then stays far below.
+/// One that uses this part of a CPU computes much. Whoever only answers now and then stays far below.
 const HEAVY_PERCENT: u32 = 20;
 /// One that gives way starves when it has less than one of so many parts of its due.
 const STARVED_PARTS: u32 = 8;
@@ -48,6 +48,13 @@ impl Load {
         self.cpu.wanted() >= self.passed * percent / 100
     }
 
+    /// Whether it computes much. Who has to wait for the CPU would have liked to; only of one that gives way that says
+    /// anything, for it waits because of that.
+    fn is_heavy(self, gives_way: bool) -> bool {
+        let cpu = if gives_way { self.cpu.wanted() } else { self.cpu.used };
+        cpu >= self.passed * HEAVY_PERCENT / 100
+    }
+
     /// Whether it had much less than its due.
     fn starves(self, crowd: Crowd) -> bool {
         let due = self.cpu.wanted().min(self.passed * crowd.cpus / crowd.processes.max(1));
@@ -72,7 +79,7 @@ impl Turn {
         } else if gives_way {
             *self = Self::default();
         }
-        load.wants(HEAVY_PERCENT) && self.spared.is_none_or(|until| until <= now)
+        load.is_heavy(gives_way) && self.spared.is_none_or(|until| until <= now)
     }
 }
 
@@ -94,6 +101,13 @@ mod tests {
         assert!(!load(124, 0).starves(ALONE), "it has all it wants");
         let many = Crowd { cpus: 2, processes: 64 };
         assert!(load(3, 997).starves(many) && !load(4, 996).starves(many));
+    }
+
+    #[test]
+    fn who_only_waits_for_the_cpu_does_not_compute_much() {
+        let heavy =
+            |gives_way| [load(199, 0), load(199, 800), load(200, 0)].map(|load| load.is_heavy(gives_way));
+        assert_eq!([heavy(false), heavy(true)], [[false, false, true], [false, true, true]]);
     }
 
     #[test]
