@@ -1,7 +1,6 @@
 //! Query parameters.
 
 use std::collections::BTreeMap;
-use std::num::IntErrorKind;
 
 use axum::extract::Query;
 use http::Uri;
@@ -57,7 +56,6 @@ impl Parameters {
             None => Ok(default),
             Some(text) => match text.parse::<u64>() {
                 Ok(number) if number >= 1 => Ok(number),
-                Err(error) if *error.kind() == IntErrorKind::PosOverflow => Ok(u64::MAX),
                 _ => Err(ErrorCode::InvalidListOptions),
             },
         };
@@ -99,8 +97,6 @@ mod tests {
             ("page=&per_page=", Some((1, 10))),
             ("page=3&per_page=25", Some((3, 25))),
             ("page=99999999999999", Some((PAGE_MAX, 10))),
-            ("page=99999999999999999999999999", Some((PAGE_MAX, 10))),
-            ("per_page=99999999999999999999999999", None),
             ("page=0", None),
             ("page=-1", None),
             ("page=x", None),

@@ -12,7 +12,7 @@ use offprint_sandbox::CpuTime;
 use super::process::Process;
 
 /// One that uses this part of a CPU computes much. Whoever only answers now and then stays far below.
-const HEAVY_PERCENT: u32 = 20;
+const HEAVY_PERCENT: u32 = 10;
 /// One that gives way starves when it has less than one of so many parts of its due.
 const STARVED_PARTS: u32 = 8;
 /// For how long one that has starved has its share, at first and at the most.
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn who_only_waits_for_the_cpu_does_not_compute_much() {
         let heavy =
-            |gives_way| [load(199, 0), load(199, 800), load(200, 0)].map(|load| load.is_heavy(gives_way));
+            |gives_way| [load(99, 0), load(99, 800), load(100, 0)].map(|load| load.is_heavy(gives_way));
         assert_eq!([heavy(false), heavy(true)], [[false, false, true], [false, true, true]]);
     }
 
@@ -115,7 +115,7 @@ mod tests {
         let (start, mut turn) = (Instant::now(), Turn::default());
         let mut next =
             |second, gives_way, load| turn.next(gives_way, load, ALONE, start + Duration::from_secs(second));
-        let (light, heavy, starved) = (load(199, 0), load(500, 300), load(50, 900));
+        let (light, heavy, starved) = (load(99, 0), load(500, 300), load(50, 900));
         assert_eq!([next(0, false, light), next(1, false, heavy), next(2, true, heavy)], [false, true, true]);
         assert_eq!(
             [next(3, true, starved), next(4, false, heavy), next(5, false, heavy)],

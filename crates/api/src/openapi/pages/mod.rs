@@ -132,7 +132,9 @@ impl Operation {
     fn pages_of(self, shapes: &mut Shapes, items: &Value, per_page: u64, per_page_max: u64) -> Self {
         let mut size = whole_number(1, per_page_max);
         size["default"] = json!(per_page);
-        self.query("page", json!({ "type": "integer", "minimum": 1, "default": 1 }), "Which page.")
+        let mut page = whole_number(1, u64::MAX);
+        page["default"] = json!(1);
+        self.query("page", page, "Which page.")
             .query("per_page", size, "Items of a page.")
             .answers(enveloped_page(items, &shapes.of::<offprint_wire::envelope::ResultInfo>()))
     }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Deploys, Site, TestServer};
+use crate::support::{Deploys, Site, TestServer, id};
 
-/// A server with seven deploys of one app.
+/// A server with seven deploys of one app, all of which have ended. They go on for a moment after they are live.
 async fn seven() -> (TestServer, Deploys) {
     let server = TestServer::start().await;
     let (pages, api) = (server.api(), server.deploys().await);
@@ -14,6 +14,9 @@ async fn seven() -> (TestServer, Deploys) {
             .branch(if n % 2 == 0 { "main" } else { "feature" })
             .deploy(&pages, "demo")
             .await;
+    }
+    for deploy in api.get("/deploys").await.ok()["data"].as_array().unwrap() {
+        api.ended(&format!("/deploys/{}", id(deploy))).await;
     }
     (server, api)
 }
