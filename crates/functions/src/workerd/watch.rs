@@ -27,8 +27,6 @@ const BUSY_REQUESTS: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     last: Option<Look>,
-    /// Whether it had little to do between the last two looks.
-    is_light: bool,
     /// Since when it has had little to do.
     calm: Option<Instant>,
     /// For how long it has computed without a pause.
@@ -89,12 +87,11 @@ impl Watched {
         self.blocked = if is_spinning { self.blocked + passed } else { Duration::ZERO };
         let is_busy = in_flight >= BUSY_REQUESTS && progresses && load.wants(BUSY_PERCENT);
         self.busy = if is_busy { self.busy + passed } else { Duration::ZERO };
-        self.is_light = !load.wants(CALM_PERCENT);
         self.load = Some(load);
     }
 
     fn seen(&mut self, rests: bool) -> Seen {
-        let is_calm = rests || self.is_light;
+        let is_calm = rests || self.load.is_some_and(|load| !load.wants(CALM_PERCENT));
         self.calm = is_calm.then(|| self.calm.unwrap_or_else(Instant::now));
         let calm = self.calm.map_or(Duration::ZERO, |since| since.elapsed());
         Seen { blocked: self.blocked, busy: self.busy, calm, load: self.load.filter(|_| !rests) }
