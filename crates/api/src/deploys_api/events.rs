@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use offprint_model::deploy::RunStatus;
 use offprint_model::listing::{Entity, Filter, Order, Value};
-use offprint_store::{ListQuery, Listing, Place, Reach, StoreError};
+use offprint_store::{ListPage, ListQuery, Place, Reach, StoreError};
 use offprint_wire::deploys::problem::ProblemCode;
 use serde_json::json;
 
@@ -40,8 +40,8 @@ pub(super) async fn follow_workspace(
         error => error.into(),
     })?;
     // Without a word of the client only what comes is told.
-    follower.after = match (place, page.first()) {
-        (Place::First, Some(newest)) => Place::Before(newest.cursor.clone()),
+    follower.after = match (place, page.items.first()) {
+        (Place::First, Some(newest)) => Place::Before(ctx.store.cursor(&page, newest)?),
         (place, _) => place,
     };
     answer(ctx, follower)
@@ -89,11 +89,11 @@ struct WorkspaceFollower {
 }
 
 impl WorkspaceFollower {
-    async fn page(&self, place: Place, limit: u32) -> Result<Vec<Listing>, StoreError> {
+    async fn page(&self, place: Place, limit: u32) -> Result<ListPage, StoreError> {
         let of_workspace = Filter::eq(Entity::Event, "workspaceId", Value::Text(self.id.clone()));
         let filter = Filter::All(of_workspace.into_iter().collect());
         let asked = ListQuery { filter, order: Order::newest_first(Entity::Event), place, limit };
-        Ok(self.ctx.store.list(&self.reach, Entity::Event, &asked).await?.items)
+        self.ctx.store.list(&self.reach, Entity::Event, &asked).await
     }
 }
 
@@ -102,11 +102,10 @@ impl Follow for WorkspaceFollower {
     async fn look(&mut self) -> Option<News> {
         let page = self.page(self.after.clone(), EVENTS_MAX).await.ok()?;
         let mut news = News::default();
-        for item in page.iter().rev() {
-            event(&mut news.text, Some(&item.cursor), "event", &shown(&self.ctx, item));
-        }
-        if let Some(newest) = page.first() {
-            self.after = Place::Before(newest.cursor.clone());
+        for item in page.items.iter().rev() {
+            let cursor = self.ctx.store.cursor(&page, item).ok()?;
+            event(&mut news.text, Some(&cursor), "event", &shown(&self.ctx, item));
+            self.after = Place::Before(cursor);
         }
         Some(news)
     }

@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use offprint_model::listing::{Entity, Filter, Order, Test, VALUES_MAX, Value};
-use offprint_store::{Deleted, ListPage, ListQuery, PAGE_ROWS_MAX, Place};
+use offprint_store::{Deleted, ListPage, ListQuery, Listing, PAGE_ROWS_MAX, Place, Store};
 use offprint_wire::deploys::record::Shown;
 use offprint_wire::deploys::{filter, order};
 use serde::Serialize;
@@ -96,7 +96,7 @@ pub(super) async fn list(
     })?;
     let body = List {
         data: page.items.iter().map(|item| shown(&ctx, item)).collect(),
-        page_info: PageInfo::of(&page),
+        page_info: PageInfo::of(&ctx.store, &page)?,
     };
     Ok(Answer(StatusCode::OK, body).into_response())
 }
@@ -106,31 +106,32 @@ pub(super) async fn list(
 #[serde(rename_all = "camelCase")]
 struct List<'a> {
     data: Vec<Shown<'a>>,
-    page_info: PageInfo<'a>,
+    page_info: PageInfo,
 }
 
 /// What is behind and before a page.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PageInfo<'a> {
+struct PageInfo {
     total: u64,
     total_is_exact: bool,
     has_next_page: bool,
     has_previous_page: bool,
-    start_cursor: Option<&'a str>,
-    end_cursor: Option<&'a str>,
+    start_cursor: Option<String>,
+    end_cursor: Option<String>,
 }
 
-impl<'a> PageInfo<'a> {
-    fn of(page: &'a ListPage) -> Self {
-        Self {
+impl PageInfo {
+    fn of(store: &Store, page: &ListPage) -> Result<Self> {
+        let cursor = |row: Option<&Listing>| row.map(|row| store.cursor(page, row)).transpose();
+        Ok(Self {
             total: page.total.rows,
             total_is_exact: page.total.exact,
             has_next_page: page.has_next,
             has_previous_page: page.has_previous,
-            start_cursor: page.items.first().map(|item| item.cursor.as_str()),
-            end_cursor: page.items.last().map(|item| item.cursor.as_str()),
-        }
+            start_cursor: cursor(page.items.first())?,
+            end_cursor: cursor(page.items.last())?,
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod postgres;
 mod postgres_url;
+mod readers;
 mod sqlite;
 
 pub(crate) use postgres::lacks_rights;
@@ -22,6 +23,7 @@ use sea_orm::{
 use crate::error::Result;
 use crate::failpoints;
 use crate::lists::Query;
+use readers::Readers;
 
 /// Bound values of a statement.
 macro_rules! values {
@@ -68,6 +70,8 @@ pub(crate) struct Db {
     engine: Engine,
     writer: DatabaseConnection,
     readers: DatabaseConnection,
+    /// Quicker ones for single statements, where there are such.
+    quick: Option<Readers>,
 }
 
 impl Db {
@@ -105,6 +109,9 @@ pub(crate) trait Rows: Sync {
     /// All rows.
     fn all(&self, sql: &'static str, values: Vec<Value>) -> impl Future<Output = Result<Vec<Row>>> + Send;
 
+    /// All rows of a statement that was put together.
+    fn all_of(&self, query: Query) -> impl Future<Output = Result<Vec<Row>>> + Send;
+
     /// The first row.
     fn one(&self, sql: &'static str, values: Vec<Value>) -> impl Future<Output = Result<Option<Row>>> + Send;
 }
@@ -115,12 +122,30 @@ impl Rows for Db {
     }
 
     async fn all(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
-        let rows = self.readers.query_all_raw(self.engine.statement(sql, values)).await?;
-        Ok(rows.into_iter().map(Row).collect())
+        self.all_rows(sql.to_owned(), values).await
+    }
+
+    async fn all_of(&self, query: Query) -> Result<Vec<Row>> {
+        let (text, values) = query.into_parts();
+        self.all_rows(text, values).await
     }
 
     async fn one(&self, sql: &'static str, values: Vec<Value>) -> Result<Option<Row>> {
-        Ok(self.readers.query_one_raw(self.engine.statement(sql, values)).await?.map(Row))
+        let row = match &self.quick {
+            Some(quick) => quick.one(sql.to_owned(), values).await?,
+            None => self.readers.query_one_raw(self.engine.statement(sql, values)).await?,
+        };
+        Ok(row.map(Row))
+    }
+}
+
+impl Db {
+    async fn all_rows(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>> {
+        let rows = match &self.quick {
+            Some(quick) => quick.all(sql, values).await?,
+            None => self.readers.query_all_raw(self.engine.statement(sql, values)).await?,
+        };
+        Ok(rows.into_iter().map(Row).collect())
     }
 }
 
@@ -157,13 +182,6 @@ impl Tx {
         self.all(sql, values).await
     }
 
-    /// All rows of a statement that was put together.
-    pub(crate) async fn all_of(&self, query: Query) -> Result<Vec<Row>> {
-        let (text, values) = query.into_parts();
-        let rows = self.noted(self.inner.query_all_raw(self.engine.statement(text, values)).await)?;
-        Ok(rows.into_iter().map(Row).collect())
-    }
-
     /// PostgreSQL undoes a transaction of which a statement has failed, and calls that a successful commit.
     fn noted<T>(&self, done: Result<T, DbErr>) -> Result<T> {
         if done.is_err() {
@@ -190,6 +208,12 @@ impl Rows for Tx {
 
     async fn all(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
         let rows = self.noted(self.inner.query_all_raw(self.engine.statement(sql, values)).await)?;
+        Ok(rows.into_iter().map(Row).collect())
+    }
+
+    async fn all_of(&self, query: Query) -> Result<Vec<Row>> {
+        let (text, values) = query.into_parts();
+        let rows = self.noted(self.inner.query_all_raw(self.engine.statement(text, values)).await)?;
         Ok(rows.into_iter().map(Row).collect())
     }
 

@@ -67,7 +67,7 @@ pub(super) async fn open(url: &PostgresUrl) -> Result<Db> {
     check(url).await?;
     let writer = pool(url, 1, &WRITER);
     let readers = pool(url, READERS, &READER);
-    Ok(Db { engine: Engine::Postgres, writer, readers })
+    Ok(Db { engine: Engine::Postgres, writer, readers, quick: None })
 }
 
 /// Begins a transaction that writes, once it is its turn.

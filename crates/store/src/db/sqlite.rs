@@ -14,10 +14,12 @@ use sea_orm::{
     TransactionOptions, TransactionTrait,
 };
 
+use super::readers::Readers;
 use super::{Db, Engine};
 use crate::error::Result;
 
-/// Connections that read; each holds a thread and a page cache of up to 2 MB.
+/// Connections that read in transactions, and as many that answer single statements; each holds a thread and a page cache
+/// of up to 2 MB.
 const READERS: u32 = 4;
 /// How long a writer waits for another process, such as a collection by hand.
 const BUSY: Duration = Duration::from_secs(30);
@@ -26,7 +28,8 @@ const BUSY: Duration = Duration::from_secs(30);
 pub(super) async fn open(path: &Path) -> Result<Db> {
     let writer = connect(path, 1, false).await?;
     let readers = connect(path, READERS, true).await?;
-    Ok(Db { engine: Engine::Sqlite, writer, readers })
+    let quick = Readers::new(sqlite_options(path, true), READERS as usize);
+    Ok(Db { engine: Engine::Sqlite, writer, readers, quick: Some(quick) })
 }
 
 /// Begins a transaction that writes.

@@ -13,6 +13,7 @@ mod columns;
 mod compile;
 mod cursor;
 mod keyset;
+mod pager;
 mod query;
 mod reach;
 mod rows;
@@ -27,13 +28,10 @@ use offprint_model::listing::{Entity, Filter, Order, Record, Value};
 use crate::db::{Engine, Rows, Tx};
 use crate::error::Result;
 use crate::open::Store;
-use crate::sql::{self, Sql};
-use columns::table;
-use compile::Compiler;
+use crate::sql;
 use cursor::{Key, Print};
-use keyset::Part;
+use pager::{Lister, Pager};
 pub(crate) use query::Query;
-use rows::record_of;
 
 /// Rows of a page, at the most.
 pub const PAGE_ROWS_MAX: u32 = 100;
@@ -73,6 +71,7 @@ pub struct ListPage {
     pub has_next: bool,
     /// Whether there are rows before the first of these.
     pub has_previous: bool,
+    print: Print,
 }
 
 /// A row of a list.
@@ -80,10 +79,10 @@ pub struct ListPage {
 pub struct Listing {
     /// What it is.
     pub record: Record,
-    /// The cursor of its place.
-    pub cursor: String,
     /// What leads to its site, where it has one.
     pub site: Option<SitePlace>,
+    /// Its place in the order that was asked for.
+    key: Vec<Key>,
 }
 
 /// Where a deploy answers on this server.
@@ -105,33 +104,25 @@ impl Store {
     pub async fn list(&self, reach: &Reach, entity: Entity, asked: &ListQuery) -> Result<ListPage> {
         let print = cursor::print(entity, &asked.filter, &asked.order);
         let (from, order) = self.beginning(print, asked)?;
-        let backward = matches!(asked.place, Place::Before(_));
-        let tx = self.db().read().await?;
-        let limit = asked.limit.clamp(1, PAGE_ROWS_MAX) as usize;
-        let lister = Lister { reach, entity, filter: &asked.filter };
-        let mut found = lister.rows(&tx, &order, from.as_deref(), limit + 1).await?;
-        let more = found.len() > limit;
-        found.truncate(limit);
-        // Whether there is anything on the other side: of the page, or of the cursor when the page is empty.
-        let first = found.first().map(|row| row.key.as_slice()).or(from.as_deref());
-        let behind = match (&from, first) {
-            (Some(_), Some(first)) => lister.any_before(&tx, &order, first, found.is_empty()).await?,
-            _ => false,
+        let pager = Pager { lister: Lister { reach, entity, filter: &asked.filter }, print, order: &order };
+        let mut page = if from.is_none() && keyset::parts(&order, None).len() == 1 {
+            // A single statement sees one state by itself; a transaction around it costs as much as it does.
+            pager.page(self.db(), asked, None).await?
+        } else {
+            pager.page(&self.db().read().await?, asked, from.as_deref()).await?
         };
-        let (has_next, has_previous) = if backward { (behind, more) } else { (more, behind) };
-        if backward {
-            found.reverse();
-        }
-        let total = total::total(&tx, reach, entity, &asked.filter).await?;
-        let mut items = Vec::with_capacity(found.len());
-        for row in found {
-            let cursor = cursor::write(self.keys(), print, &row.key)?;
-            items.push(Listing { record: row.record, cursor, site: row.site });
-        }
-        for item in &mut items {
+        for item in &mut page.items {
             self.finish_record(&mut item.record).await?;
         }
-        Ok(ListPage { items, total, has_next, has_previous })
+        Ok(page)
+    }
+
+    /// The cursor of the place of a row of a page.
+    ///
+    /// # Errors
+    /// None that can be helped.
+    pub fn cursor(&self, page: &ListPage, row: &Listing) -> Result<String> {
+        cursor::write(self.keys(), page.print, &row.key)
     }
 
     /// The row after which a page is looked for, and the order in which it is.
@@ -166,8 +157,8 @@ impl Store {
         };
         let mut plan = Vec::new();
         for part in keyset::parts(&order, from.as_deref()) {
-            let query = lister.page(engine, sql::EXPLAIN, &part, asked.limit as usize);
-            for row in self.db().read().await?.all_of(query).await? {
+            let query = lister.statement(engine, sql::EXPLAIN, &part, asked.limit as usize, None);
+            for row in self.db().all_of(query).await? {
                 plan.push(row.at(step)?);
             }
         }
@@ -192,11 +183,9 @@ impl Store {
         let Some(filter) = by_id(entity, id).filter(|_| !id.contains('\0')) else { return Ok(None) };
         let lister = Lister { reach, entity, filter: &filter };
         let order = Order::new(entity, Vec::new());
-        let found = lister.rows(tx, &order, None, 1).await?.pop();
-        let Some(row) = found else { return Ok(None) };
-        let mut record = row.record;
-        self.finish_record(&mut record).await?;
-        Ok(Some(Listing { record, cursor: String::new(), site: row.site }))
+        let Some(mut found) = lister.first(tx, &order).await? else { return Ok(None) };
+        self.finish_record(&mut found.record).await?;
+        Ok(Some(found))
     }
 
     /// The steps of a build or deploy, in order. The caller may see the whole: its id comes from there.
@@ -207,75 +196,4 @@ impl Store {
 
 fn by_id(entity: Entity, id: &str) -> Option<Filter> {
     Filter::eq(entity, "id", Value::Text(id.to_owned()))
-}
-
-/// A row as it was read.
-struct Found {
-    record: Record,
-    key: Vec<Key>,
-    site: Option<SitePlace>,
-}
-
-/// Asks for rows of one list.
-struct Lister<'a> {
-    reach: &'a Reach,
-    entity: Entity,
-    filter: &'a Filter,
-}
-
-impl Lister<'_> {
-    /// So many rows in this order, from the beginning or after a key.
-    async fn rows(&self, tx: &Tx, order: &Order, after: Option<&[Key]>, limit: usize) -> Result<Vec<Found>> {
-        let mut found = Vec::new();
-        for part in keyset::parts(order, after) {
-            let left = limit - found.len();
-            if left == 0 {
-                break;
-            }
-            let query = self.page(tx.engine(), "SELECT ", &part, left);
-            for row in tx.all_of(query).await? {
-                found.push(record_of(self.entity, order, &row)?);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Whether there is a row before this key in this order; with `or_at`, or at it.
-    async fn any_before(&self, tx: &Tx, order: &Order, key: &[Key], or_at: bool) -> Result<bool> {
-        for part in keyset::parts(&order.reversed(), Some(key)) {
-            let mut query = Query::new(tx.engine(), "SELECT 1");
-            self.push_from_where(&mut query);
-            part.restrict(&mut query, self.entity, or_at);
-            if tx.engine() == Engine::Postgres {
-                // Where many rows are expected, it would look for one from the end where none is.
-                query.push(" ORDER BY ");
-                part.order_by(&mut query, self.entity);
-            }
-            query.push(" LIMIT 1");
-            if !tx.all_of(query).await?.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The statement that asks for a part of a page.
-    fn page(&self, engine: Engine, head: impl Into<Sql>, part: &Part<'_>, limit: usize) -> Query {
-        let mut query = Query::new(engine, "");
-        query.push(head);
-        rows::select(&mut query, self.entity);
-        self.push_from_where(&mut query);
-        part.restrict(&mut query, self.entity, false);
-        query.push(" ORDER BY ");
-        part.order_by(&mut query, self.entity);
-        query.push(" LIMIT ").push_number(limit);
-        query
-    }
-
-    fn push_from_where(&self, query: &mut Query) {
-        query.push(" FROM ").push(table(self.entity).name).push(" t0 WHERE ");
-        self.reach.restrict(query, self.entity, "t0");
-        query.push(" AND ");
-        Compiler::new(query).filter(self.entity, "t0", self.filter);
-    }
 }

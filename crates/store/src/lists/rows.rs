@@ -6,10 +6,10 @@ use offprint_model::listing::{Entity, Field, Kind, Order, Record, Value};
 use offprint_model::time::Timestamp;
 use serde_json::{Map, json};
 
-use super::columns::column;
+use super::columns::{Column, column};
 use super::cursor::Key;
 use super::query::Query;
-use super::{Found, SitePlace};
+use super::{Listing, SitePlace};
 use crate::apps::{NODE_VERSION, shown_target};
 use crate::db::{Row, Rows, values};
 use crate::error::Result;
@@ -18,9 +18,9 @@ use crate::projects::settings_owner;
 use crate::sql;
 use crate::stored::{build_config_from_json, environment_from_json};
 
-const SITE_OF_DEPLOY: &str = ", (SELECT p.name FROM project p WHERE p.seq = t0.project_seq),
-    (SELECT d.id FROM deployment d WHERE d.seq = t0.deployment_seq),
-    (SELECT d.environment FROM deployment d WHERE d.seq = t0.deployment_seq)";
+const SITE_OF_DEPLOY: &str = ", project_seq.name, site.id, site.environment";
+const SITE_COLUMNS: usize = 3;
+const SITES: &str = " LEFT JOIN deployment site ON site.seq = t0.deployment_seq";
 
 const DEPLOY_STEPS: &str =
     "SELECT s.id, y.id AS whole, s.name, s.status, s.position, s.error, s.log, s.metadata, s.started,
@@ -35,15 +35,41 @@ pub(super) fn select(query: &mut Query, entity: Entity) {
         if n > 0 {
             query.push(", ");
         }
-        column(entity, field).write(query, "t0");
+        match column(entity, field) {
+            Column::Reference { key, id, .. } => drop(query.push(key).push(".").push(id)),
+            column => column.write(query, "t0"),
+        }
     }
     if entity == Entity::Deploy {
         query.push(SITE_OF_DEPLOY);
     }
 }
 
+/// How many columns [`select`] asks for.
+pub(super) fn width(entity: Entity) -> usize {
+    entity.fields().len() + if entity == Entity::Deploy { SITE_COLUMNS } else { 0 }
+}
+
+/// Writes what [`select`] takes columns of besides the entity's own table: each table that it refers to, under the name of
+/// the column that does. Conditions look ids up instead, since an index on that column answers them; for a whole page
+/// one look for two columns is less.
+pub(super) fn join(query: &mut Query, entity: Entity) {
+    let mut joined = Vec::new();
+    for field in entity.fields() {
+        let Column::Reference { key, table, .. } = column(entity, field) else { continue };
+        if !joined.contains(&key) {
+            joined.push(key);
+            query.push(" LEFT JOIN ").push(table).push(" ").push(key);
+            query.push(" ON ").push(key).push(".seq = t0.").push(key);
+        }
+    }
+    if entity == Entity::Deploy {
+        query.push(SITES);
+    }
+}
+
 /// Reads what [`select`] asked for.
-pub(super) fn record_of(entity: Entity, order: &Order, row: &Row) -> Result<Found> {
+pub(super) fn record_of(entity: Entity, order: &Order, row: &Row) -> Result<Listing> {
     let fields = entity.fields();
     let mut values = Vec::with_capacity(fields.len());
     for (n, field) in fields.iter().enumerate() {
@@ -60,7 +86,7 @@ pub(super) fn record_of(entity: Entity, order: &Order, row: &Row) -> Result<Foun
         }),
         _ => None,
     };
-    Ok(Found { record: Record::new(entity, values), key, site })
+    Ok(Listing { record: Record::new(entity, values), key, site })
 }
 
 fn value(row: &Row, n: usize, field: &Field) -> Result<Option<Value>> {

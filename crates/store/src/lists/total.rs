@@ -10,7 +10,7 @@ use super::columns::table;
 use super::compile::Compiler;
 use super::query::Query;
 use super::reach::{Reach, one_of};
-use crate::db::{Engine, Rows, Tx};
+use crate::db::{Row, Rows};
 use crate::error::Result;
 
 /// Up to so many rows are counted one by one.
@@ -25,26 +25,49 @@ pub struct Total {
     pub exact: bool,
 }
 
-pub(super) async fn total(tx: &Tx, reach: &Reach, entity: Entity, filter: &Filter) -> Result<Total> {
-    if let Some(tally) = Tally::of(reach, entity, filter) {
-        let rows = first_number(tx, tally.query(tx.engine(), reach)).await?;
-        return Ok(Total { rows, exact: true });
-    }
-    let mut query = Query::new(tx.engine(), "SELECT count(*) FROM (SELECT 1 FROM ");
-    query.push(table(entity).name).push(" t0 WHERE ");
-    reach.restrict(&mut query, entity, "t0");
-    query.push(" AND ");
-    Compiler::new(&mut query).filter(entity, "t0", filter);
-    query.push(" LIMIT ").push_number(COUNTED_MAX + 1).push(") counted");
-    let rows = first_number(tx, query).await?;
-    let most = COUNTED_MAX as u64;
-    Ok(Total { rows: rows.min(most), exact: rows <= most })
+/// The question how many rows there are.
+pub(super) struct Count<'a> {
+    reach: &'a Reach,
+    entity: Entity,
+    filter: &'a Filter,
+    /// What the counters answer, if they do.
+    tally: Option<Tally<'a>>,
 }
 
-async fn first_number(tx: &Tx, query: Query) -> Result<u64> {
-    let rows = tx.all_of(query).await?;
-    let number = rows.first().map(|row| row.at::<i64>(0)).transpose()?.unwrap_or_default();
-    Ok(u64::try_from(number).unwrap_or_default())
+impl<'a> Count<'a> {
+    pub(super) fn of(reach: &'a Reach, entity: Entity, filter: &'a Filter) -> Self {
+        Self { reach, entity, filter, tally: Tally::of(reach, entity, filter) }
+    }
+
+    /// Writes the statement, which gives one number.
+    pub(super) fn write(&self, query: &mut Query) {
+        if let Some(tally) = &self.tally {
+            return tally.write(query, self.reach);
+        }
+        query.push("SELECT count(*) FROM (SELECT 1 FROM ").push(table(self.entity).name).push(" t0 WHERE ");
+        self.reach.restrict(query, self.entity, "t0");
+        query.push(" AND ");
+        Compiler::new(query).filter(self.entity, "t0", self.filter);
+        query.push(" LIMIT ").push_number(COUNTED_MAX + 1).push(") counted");
+    }
+
+    /// Reads the number from a row of an answer.
+    pub(super) fn read(&self, row: &Row, column: usize) -> Result<Total> {
+        let rows = u64::try_from(row.at::<i64>(column)?).unwrap_or_default();
+        let most = COUNTED_MAX as u64;
+        Ok(match self.tally {
+            Some(_) => Total { rows, exact: true },
+            None => Total { rows: rows.min(most), exact: rows <= most },
+        })
+    }
+
+    /// Asks for nothing else.
+    pub(super) async fn ask(&self, db: &impl Rows) -> Result<Total> {
+        let mut query = Query::new(db.engine(), "");
+        self.write(&mut query);
+        let rows = db.all_of(query).await?;
+        rows.first().map_or(Ok(Total { rows: 0, exact: true }), |row| self.read(row, 0))
+    }
 }
 
 /// A question that the counters answer.
@@ -96,11 +119,10 @@ impl<'a> Tally<'a> {
         true
     }
 
-    fn query(&self, engine: Engine, reach: &Reach) -> Query {
-        let mut query =
-            Query::new(engine, "SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tally WHERE kind = ");
+    fn write(&self, query: &mut Query, reach: &Reach) {
+        query.push("SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tally WHERE kind = ");
         query.bind(self.kind).push(" AND account_seq");
-        one_of(&mut query, &reach.accounts);
+        one_of(query, &reach.accounts);
         match self.app {
             None => query.push(" AND project_seq = 0"),
             Some(app) => query
@@ -114,6 +136,5 @@ impl<'a> Tally<'a> {
         if let Some(prompt) = self.prompt {
             query.push(" AND prompt = ").bind(prompt);
         }
-        query
     }
 }

@@ -79,7 +79,7 @@ async fn a_page_after_a_cursor_begins_where_the_cursor_is() {
             assert!(pages == 0 || plan.iter().any(bound), "{key}: {plan:#?}");
             let page = world.store.list(&mine, Entity::Deploy, &asked).await.unwrap();
             let Some(last) = page.items.last().filter(|_| page.has_next) else { break };
-            asked.place = Place::After(last.cursor.clone());
+            asked.place = Place::After(world.store.cursor(&page, last).unwrap());
             pages += 1;
         }
         assert!(pages > 5, "{pages}");
