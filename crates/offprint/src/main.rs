@@ -53,6 +53,10 @@ enum ConfigCommand {
     Check(config::ServeFlags),
 }
 
+/// After so many tasks one looks whether somebody has sent something. Ours take longer than most, and the default of 61
+/// lets a visitor wait for some milliseconds while one Function asks for all it can.
+const EVENT_INTERVAL: u32 = 8;
+
 fn main() -> std::process::ExitCode {
     if let Some(code) = sandbox_helper::run_if_asked_for() {
         return code;
@@ -60,6 +64,7 @@ fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .event_interval(EVENT_INTERVAL)
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(run(arguments.command)));

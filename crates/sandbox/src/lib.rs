@@ -43,6 +43,6 @@ pub use error::SandboxError;
 pub use options::{Helper, SandboxOptions};
 pub use sandbox::Sandbox;
 pub use service::{CpuTime, Meter, Service};
-pub use share::CpuShare;
+pub use share::{Claim, CpuShare};
 pub use spec::{Exit, Limit, Limits, Mount, Spec};
 pub use tree::remove_tree;

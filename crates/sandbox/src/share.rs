@@ -8,6 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::limiter::Cage;
 
+/// How much of the CPUs a command gets while others want them, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Claim {
+    /// Its share.
+    #[default]
+    Whole,
+    /// A tenth of it: little, but never nothing.
+    Tenth,
+    /// What others leave over.
+    Leftovers,
+}
+
 /// The share of one command. Clones are of the same.
 #[derive(Clone, Debug)]
 pub struct CpuShare {
@@ -17,7 +29,7 @@ pub struct CpuShare {
 
 #[derive(Debug, Default)]
 struct State {
-    gives_way: bool,
+    claim: Claim,
     /// What holds the command; gone when it does not run.
     cage: Weak<Cage>,
 }
@@ -29,19 +41,18 @@ impl CpuShare {
         Self { weight, state: Arc::default() }
     }
 
-    /// From now on the command gets only what others leave over, or its share again. Holds also for one that has not
-    /// begun.
-    pub fn give_way(&self, gives_way: bool) {
+    /// Changes what the command gets from now on. Holds also for one that has not begun.
+    pub fn set(&self, claim: Claim) {
         let mut state = self.state();
-        if state.gives_way != gives_way {
-            state.gives_way = gives_way;
+        if state.claim != claim {
+            state.claim = claim;
             self.apply(&state);
         }
     }
 
-    /// Whether it gets only what others leave over.
-    pub fn gives_way(&self) -> bool {
-        self.state().gives_way
+    /// What it gets.
+    pub fn claim(&self) -> Claim {
+        self.state().claim
     }
 
     pub(crate) fn begin(&self, cage: &Arc<Cage>) {
@@ -52,7 +63,11 @@ impl CpuShare {
 
     fn apply(&self, state: &State) {
         if let Some(cage) = state.cage.upgrade() {
-            cage.weigh(self.weight, state.gives_way);
+            match state.claim {
+                Claim::Whole => cage.weigh(self.weight, false),
+                Claim::Tenth => cage.weigh((self.weight / 10).max(1), false),
+                Claim::Leftovers => cage.weigh(self.weight, true),
+            }
         }
     }
 

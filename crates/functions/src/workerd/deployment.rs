@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use offprint_sandbox::Claim;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::config::Config;
@@ -35,6 +36,10 @@ const REMEMBERED: Duration = Duration::from_secs(120);
 
 /// For so long after its processes had to give way to others, a new one has to from the beginning.
 const HEAVY: Duration = Duration::from_secs(10);
+
+/// For so long requests under way keep a process that is to be replaced, and how often they are looked at.
+const RETIRING_MAX: Duration = Duration::from_secs(600);
+const RETIRING_LOOK: Duration = Duration::from_millis(250);
 
 /// Of so many calls of a deployment with quiet processes one is made where it is told of.
 const TOLD_OF: u64 = 16;
@@ -121,7 +126,9 @@ impl Deployment {
         if state.is_gone {
             return None;
         }
-        process.share.give_way(state.heavy.is_some_and(|last| last.elapsed() < HEAVY));
+        if state.heavy.is_some_and(|last| last.elapsed() < HEAVY) {
+            process.share.set(Claim::Leftovers);
+        }
         let flight = self.flight(process, &live.plan);
         match &mut state.live {
             Some(live) => live.processes.push(Arc::clone(process)),
@@ -175,6 +182,25 @@ impl Deployment {
             live.processes.retain(|other| !Arc::ptr_eq(other, process));
             process.drain();
         }
+    }
+
+    /// Sends no more requests to one of several processes, and ends it once it has answered those it has. As the real
+    /// service does with an isolate that has used too much memory (Workers, "Limits").
+    pub(super) fn retire(self: &Arc<Self>, process: &Arc<Process>) {
+        let mut state = self.state();
+        let Some(live) = state.live.as_mut().filter(|live| live.processes.len() > 1) else { return };
+        live.processes.retain(|other| !Arc::ptr_eq(other, process));
+        let (deployment, process) = (Arc::clone(self), Arc::clone(process));
+        tokio::spawn(async move {
+            let until = Instant::now() + RETIRING_MAX;
+            loop {
+                tokio::time::sleep(RETIRING_LOOK).await;
+                let has_answered = process.in_flight.load(Ordering::Relaxed) == 0;
+                if has_answered || deployment.is_deleted() || Instant::now() > until {
+                    return process.drain();
+                }
+            }
+        });
     }
 
     /// Its processes have to give way to others.

@@ -1,5 +1,5 @@
-//! Once in a while: ends what is idle or caught in a loop, gives the busy ones another process, and has the heavy ones give
-//! way to the others.
+//! Once in a while: ends what is idle or caught in a loop, gives the busy ones another process, replaces the worn-out ones,
+//! and has the heavy ones give way to the others.
 
 use std::sync::{Arc, Weak};
 use std::thread::available_parallelism;
@@ -16,6 +16,7 @@ use super::turn::Crowd;
 use super::watch::Seen;
 use crate::tail::Wants;
 use offprint_model::config::Environment;
+use offprint_sandbox::Claim;
 
 /// How often: so long does it take at the most until who computes much gives way.
 const TURN_MAX: Duration = Duration::from_millis(250);
@@ -54,8 +55,20 @@ enum Wish {
     Another {
         is_quiet: bool,
     },
-    /// Without the one at this place.
+    /// Without the one at this place, which has little to do.
     Fewer(usize),
+    /// Without the one at this place, which is worn out.
+    Without(usize),
+}
+
+/// One that is worn out goes when another can do what it does, or when there is no room for another.
+fn relief(live: &Live, seen: &[Seen], most: usize) -> Option<Wish> {
+    let at = seen.iter().position(|seen| seen.is_worn)?;
+    let is_quiet = live.processes[at].is_quiet;
+    let mut others = live.processes.iter().zip(seen);
+    let is_relieved = others.any(|(other, seen)| !seen.is_worn && other.is_quiet == is_quiet);
+    let has_room = live.processes.len() < most;
+    Some(if is_relieved || !has_room { Wish::Without(at) } else { Wish::Another { is_quiet } })
 }
 
 /// Those that most requests go to have all they can do, or one has little.
@@ -80,7 +93,7 @@ impl Inner {
         let all: Vec<_> = self.deployments().values().cloned().collect();
         let all: Vec<_> = all.into_iter().filter_map(|one| Some((one.live()?, one))).collect();
         let processes = all.iter().flat_map(|(live, _)| &live.processes);
-        let giving_way = processes.map(|process| u32::from(process.share.gives_way())).sum();
+        let giving_way = processes.map(|process| u32::from(process.share.claim() == Claim::Leftovers)).sum();
         let crowd = Crowd { cpus, processes: giving_way };
         let mut busy = Vec::new();
         for (live, deployment) in all {
@@ -89,7 +102,8 @@ impl Inner {
                 continue;
             }
             let rest = self.limits.compute / LOOKS_AT_REST;
-            let seen: Vec<Seen> = live.processes.iter().map(|process| process.look(rest)).collect();
+            let memory = self.limits.memory_bytes;
+            let seen: Vec<Seen> = live.processes.iter().map(|process| process.look(rest, memory)).collect();
             for (process, seen) in live.processes.iter().zip(&seen) {
                 if seen.blocked >= self.limits.compute {
                     process.end(Verdict::Spinning);
@@ -98,17 +112,17 @@ impl Inner {
                     process.take_turn(load, crowd);
                 }
             }
-            if live.processes.iter().any(|process| process.share.gives_way()) {
+            if live.processes.iter().any(|process| process.share.claim() != Claim::Whole) {
                 deployment.note_heavy();
             }
             let is_watched = self.house.tails.wants(&deployment.key) == Wants::Everything;
-            match wish(&live, &seen, is_watched) {
-                Some(Wish::Another { is_quiet })
-                    if live.processes.len() < self.limits.processes_of_deployment =>
-                {
+            let most = self.limits.processes_of_deployment;
+            match relief(&live, &seen, most).or_else(|| wish(&live, &seen, is_watched)) {
+                Some(Wish::Another { is_quiet }) if live.processes.len() < most => {
                     busy.push((Arc::clone(&self), deployment, live, is_quiet));
                 }
                 Some(Wish::Fewer(at)) => deployment.shed(&live.processes[at]),
+                Some(Wish::Without(at)) => deployment.retire(&live.processes[at]),
                 Some(Wish::Another { .. }) | None => {}
             }
         }

@@ -155,7 +155,7 @@ impl Inner {
         let permit = Arc::clone(&self.rooms.project(&key.project).requests).try_acquire_owned();
         let flight = match permit {
             Err(_) => Err(NotRunning::Busy { fail_open: self.fails_open(&key).await }),
-            Ok(permit) => self.flight(&key, wants).await.map(|flight| flight.holding(permit)),
+            Ok(permit) => self.patient_flight(&key, wants).await.map(|flight| flight.holding(permit)),
         };
         match flight {
             Ok(flight) => Ok(self.fly(flight, wants, visitor, request).await),

@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, join_all};
 use offprint_store::StoreError;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Inner;
 use super::config::Config;
@@ -28,6 +28,9 @@ use crate::tail::Wants;
 /// For so long others wait for the start of a process, when many start at once; none takes as long, unless it is not in
 /// order.
 const OTHERS_WAIT: Duration = Duration::from_secs(1);
+
+/// For so long visitors wait for a deployment that is left alone.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Why no process runs for a request.
 #[derive(Debug)]
@@ -91,6 +94,19 @@ impl Inner {
         let inner = Arc::clone(self);
         let starting = tokio::spawn(async move { inner.start_once(&deployment, wants).await });
         starting.await.unwrap_or_else(|error| Err(NotRunning::Failed(error.to_string())))
+    }
+
+    /// The same, for a visitor, who does not learn at once that a deployment is left alone: that may be over in a
+    /// moment, and being asked again and again as fast as it goes would cost others more than the Function itself.
+    pub(super) async fn patient_flight(
+        self: &Arc<Self>,
+        key: &DeploymentKey,
+        wants: Wants,
+    ) -> Result<Flight, NotRunning> {
+        let flight = self.flight(key, wants).await;
+        let Err(NotRunning::BacksOff(pause)) = flight else { return flight };
+        sleep(pause.min(PATIENCE)).await;
+        if pause > PATIENCE { flight } else { self.flight(key, wants).await }
     }
 
     async fn start_once(

@@ -1,13 +1,14 @@
 //! Who gives way to whom when there are not enough CPUs.
 //!
 //! A process that computes much gives way to all others: it gets the CPU time that they leave over, and so they have theirs
-//! at once, whatever it does. Where they leave it next to nothing, it has its share again for a while, which is longer
+//! at once, whatever it does. Where they leave it next to nothing, it has a small share for a while, which is longer
 //! each time: what else the machine does may well go on for hours, and a Function shall not stand still for it again
-//! and again. The schedulers of operating systems know both, as a feedback queue and its boost.
+//! and again. A small one, since it may well be this server who leaves nothing, by doing what that Function asks for. The
+//! schedulers of operating systems know both, as a feedback queue and its boost.
 
 use std::time::{Duration, Instant};
 
-use offprint_sandbox::CpuTime;
+use offprint_sandbox::{Claim, CpuTime};
 
 use super::process::Process;
 
@@ -15,7 +16,7 @@ use super::process::Process;
 const HEAVY_PERCENT: u32 = 10;
 /// One that gives way starves when it has less than one of so many parts of its due.
 const STARVED_PARTS: u32 = 8;
-/// For how long one that has starved has its share, at first and at the most.
+/// For how long one that has starved has a small share, at first and at the most.
 const SPARED: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
 
 /// CPU time between two looks at a process.
@@ -36,7 +37,7 @@ pub(super) struct Crowd {
 /// What is remembered of one process.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    /// Until when it has its share because it has starved.
+    /// Until when it has a small share because it has starved.
     spared: Option<Instant>,
     /// How long that was.
     pause: Duration,
@@ -48,10 +49,10 @@ impl Load {
         self.cpu.wanted() >= self.passed * percent / 100
     }
 
-    /// Whether it computes much. Who has to wait for the CPU would have liked to; only of one that gives way that says
-    /// anything, for it waits because of that.
-    fn is_heavy(self, gives_way: bool) -> bool {
-        let cpu = if gives_way { self.cpu.wanted() } else { self.cpu.used };
+    /// Whether it computes much. Who has to wait for the CPU would have liked to; only of one that has less than its share
+    /// that says anything, for it waits because of that.
+    fn is_heavy(self, claim: Claim) -> bool {
+        let cpu = if claim == Claim::Whole { self.cpu.used } else { self.cpu.wanted() };
         cpu >= self.passed * HEAVY_PERCENT / 100
     }
 
@@ -65,21 +66,27 @@ impl Load {
 impl Process {
     /// Gives way from now on, or does not.
     pub(super) fn take_turn(&self, load: Load, crowd: Crowd) {
-        let gives_way = self.watched().turn.next(self.share.gives_way(), load, crowd, Instant::now());
-        self.share.give_way(gives_way);
+        let claim = self.watched().turn.next(self.share.claim(), load, crowd, Instant::now());
+        self.share.set(claim);
     }
 }
 
 impl Turn {
-    /// Whether it gives way until the next look; `gives_way`: whether it has until now.
-    fn next(&mut self, gives_way: bool, load: Load, crowd: Crowd, now: Instant) -> bool {
-        if gives_way && load.starves(crowd) {
-            self.pause = (2 * self.pause).clamp(SPARED[0], SPARED[1]);
-            self.spared = Some(now + self.pause);
-        } else if gives_way {
-            *self = Self::default();
+    /// What it gets until the next look; `claim`: what it got until now.
+    fn next(&mut self, claim: Claim, load: Load, crowd: Crowd, now: Instant) -> Claim {
+        if claim == Claim::Leftovers {
+            if load.starves(crowd) {
+                self.pause = (2 * self.pause).clamp(SPARED[0], SPARED[1]);
+                self.spared = Some(now + self.pause);
+            } else {
+                *self = Self::default();
+            }
         }
-        load.is_heavy(gives_way) && self.spared.is_none_or(|until| until <= now)
+        match load.is_heavy(claim) {
+            false => Claim::Whole,
+            true if self.spared.is_some_and(|until| until > now) => Claim::Tenth,
+            true => Claim::Leftovers,
+        }
     }
 }
 
@@ -105,28 +112,36 @@ mod tests {
 
     #[test]
     fn who_only_waits_for_the_cpu_does_not_compute_much() {
-        let heavy =
-            |gives_way| [load(99, 0), load(99, 800), load(100, 0)].map(|load| load.is_heavy(gives_way));
-        assert_eq!([heavy(false), heavy(true)], [[false, false, true], [false, true, true]]);
+        let heavy = |claim| [load(99, 0), load(99, 800), load(100, 0)].map(|load| load.is_heavy(claim));
+        assert_eq!(heavy(Claim::Whole), [false, false, true]);
+        assert_eq!([heavy(Claim::Tenth), heavy(Claim::Leftovers)], [[false, true, true]; 2]);
     }
 
     #[test]
     fn who_computes_much_gives_way_and_is_spared_longer_each_time_that_it_starves() {
+        use Claim::{Leftovers, Tenth, Whole};
         let (start, mut turn) = (Instant::now(), Turn::default());
-        let mut next =
-            |second, gives_way, load| turn.next(gives_way, load, ALONE, start + Duration::from_secs(second));
         let (light, heavy, starved) = (load(99, 0), load(500, 300), load(50, 900));
-        assert_eq!([next(0, false, light), next(1, false, heavy), next(2, true, heavy)], [false, true, true]);
-        assert_eq!(
-            [next(3, true, starved), next(4, false, heavy), next(5, false, heavy)],
-            [false, false, true]
-        );
-        assert_eq!(
-            [next(6, true, starved), next(9, false, heavy), next(10, false, heavy)],
-            [false, false, true]
-        );
-        // Once it does not starve, that is forgotten.
-        assert_eq!([next(11, true, heavy), next(12, true, starved)], [true, false]);
-        assert_eq!([next(13, false, heavy), next(14, false, heavy)], [false, true]);
+        // At which second, what it had until then, what it did, and what it gets.
+        for (second, claim, load, next) in [
+            (0, Whole, light, Whole),
+            (1, Whole, heavy, Leftovers),
+            (2, Leftovers, heavy, Leftovers),
+            (3, Leftovers, starved, Tenth),
+            (4, Tenth, starved, Tenth),
+            (5, Tenth, heavy, Leftovers),
+            (6, Leftovers, starved, Tenth),
+            (9, Tenth, heavy, Tenth),
+            (10, Tenth, heavy, Leftovers),
+            // Once it does not starve, that is forgotten.
+            (11, Leftovers, heavy, Leftovers),
+            (12, Leftovers, starved, Tenth),
+            (13, Tenth, heavy, Tenth),
+            (14, Tenth, heavy, Leftovers),
+            (15, Leftovers, light, Whole),
+        ] {
+            let found = turn.next(claim, load, ALONE, start + Duration::from_secs(second));
+            assert_eq!(found, next, "after {second} seconds");
+        }
     }
 }

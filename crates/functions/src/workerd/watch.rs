@@ -22,6 +22,11 @@ const BUSY_PERCENT: u32 = 70;
 const CALM_PERCENT: u32 = 30;
 /// Requests that a busy process answers at once before another is started.
 const BUSY_REQUESTS: usize = 8;
+/// One that has so much of the memory it may have, in percent, is worn out. V8 is in no hurry to collect what is left of
+/// requests, and knows nothing of what workerd keeps for it; what leaks stays for good.
+const WORN_PERCENT: u64 = 75;
+/// But not before it has run for so long: who needs that much to begin with is not replaced again and again.
+const WORN_AFTER: Duration = Duration::from_secs(5);
 
 /// What was seen of a process when it was last looked at.
 #[derive(Debug, Default)]
@@ -35,6 +40,9 @@ pub(super) struct Watched {
     busy: Duration,
     /// What it did between the last two looks.
     load: Option<Load>,
+    /// When it was first looked at.
+    began: Option<Instant>,
+    is_worn: bool,
     pub(super) turn: Turn,
 }
 
@@ -56,6 +64,8 @@ pub(super) struct Seen {
     pub(super) calm: Duration,
     /// What it did since the look before; `None` when that was not looked at.
     pub(super) load: Option<Load>,
+    /// It will soon have used up its memory.
+    pub(super) is_worn: bool,
 }
 
 impl Process {
@@ -63,15 +73,19 @@ impl Process {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at it. That reads files; so one that has no requests is looked at closely only every `rest`.
-    pub(super) fn look(&self, rest: Duration) -> Seen {
+    /// Looks at it. That reads files; so one that has no requests is looked at closely only every `rest`. It may have so
+    /// many bytes of memory.
+    pub(super) fn look(&self, rest: Duration, memory_max: u64) -> Seen {
         let mut watched = self.watched();
         let (in_flight, progress) = (self.in_flight.load(Ordering::Relaxed), self.progress.so_far());
         let has_rested = |last: Look| in_flight == 0 && last.progress == progress;
         let rests = watched.last.is_some_and(|last| has_rested(last) && last.at.elapsed() < rest);
         if !rests {
             let cpu = self.meter.cpu_time();
-            watched.turn(Look { at: Instant::now(), cpu, progress }, in_flight);
+            let now = Instant::now();
+            watched.turn(Look { at: now, cpu, progress }, in_flight);
+            let is_new = now - *watched.began.get_or_insert(now) < WORN_AFTER;
+            watched.is_worn = !is_new && self.meter.memory_bytes() >= memory_max / 100 * WORN_PERCENT;
         }
         watched.seen(rests)
     }
@@ -94,7 +108,8 @@ impl Watched {
         let is_calm = rests || self.load.is_some_and(|load| !load.wants(CALM_PERCENT));
         self.calm = is_calm.then(|| self.calm.unwrap_or_else(Instant::now));
         let calm = self.calm.map_or(Duration::ZERO, |since| since.elapsed());
-        Seen { blocked: self.blocked, busy: self.busy, calm, load: self.load.filter(|_| !rests) }
+        let load = self.load.filter(|_| !rests);
+        Seen { blocked: self.blocked, busy: self.busy, calm, load, is_worn: self.is_worn }
     }
 }
 

@@ -20,6 +20,9 @@ const MISCHIEF: &str = r#"
     return new Response(globalThis.id);
 "#;
 
+/// So many requests are enough to use up the memory of a process.
+const REQUESTS_MAX: usize = 400;
+
 /// Waits until something is so.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -77,6 +80,28 @@ async fn who_computes_much_gives_way_to_the_others_for_a_while() {
     assert_eq!(house.get(&bad, "/").await.status, 200);
     assert_eq!(gives_way(&house), Some(true));
     until("it has its share again", || gives_way(&house) == Some(false)).await;
+}
+
+#[tokio::test]
+async fn who_leaks_memory_is_replaced_before_it_runs_out_and_no_request_fails() {
+    let Some(house) = House::with(|options| options.limits.memory_bytes = 128 << 20).await else { return };
+    let leaking = fetch(
+        "(globalThis.kept ??= []).push(new Uint8Array(1 << 20).fill(1));
+        return new Response(String(kept.length));",
+    );
+    let deployment = house.deploy(leaking).await;
+    let mut most = 0;
+    for _ in 0..REQUESTS_MAX {
+        let answer = house.get(&deployment, "/").await;
+        assert_eq!(answer.status, 200, "after {most}: {answer:?}");
+        let kept: u32 = answer.text.parse().unwrap();
+        if kept < most {
+            return assert!(most > 30, "it was replaced with {most} MiB");
+        }
+        most = kept;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it has {most} MiB and was not replaced");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use offprint_sandbox::{CpuShare, Meter, Service, Spec};
+use offprint_sandbox::{Claim, CpuShare, Meter, Service, Spec};
 use tokio_util::sync::CancellationToken;
 
 use super::support::Bench;
@@ -50,7 +50,7 @@ async fn who_gives_way_gets_what_is_left_over_until_it_has_its_share_again() {
     }
     let [(spec, usual), (other_spec, other)] = [computing(&bench, "usual"), computing(&bench, "other")];
     // It holds also for what has not begun.
-    other.share.give_way(true);
+    other.share.set(Claim::Leftovers);
     let stop = CancellationToken::new();
     let watching = async {
         while [&usual, &other].iter().any(|service| service.meter.cpu_time().used.is_zero()) {
@@ -58,8 +58,10 @@ async fn who_gives_way_gets_what_is_left_over_until_it_has_its_share_again() {
         }
         let [much, little] = computed([&usual, &other]).await;
         assert!(little < much / 5, "{little:?} of {much:?}");
-        other.share.give_way(false);
-        assert!(!other.share.gives_way());
+        other.share.set(Claim::Tenth);
+        let [most, tenth] = computed([&usual, &other]).await;
+        assert!(tenth < most / 3, "{tenth:?} of {most:?}");
+        other.share.set(Claim::Whole);
         let [half, other_half] = computed([&usual, &other]).await;
         assert!(other_half > half / 5, "{other_half:?} of {half:?}");
         stop.cancel();
