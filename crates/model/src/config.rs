@@ -28,6 +28,19 @@ impl<T> Patch<T> {
             Self::Set(value) => *to = Some(value),
         }
     }
+
+    /// Whether anything changes.
+    pub const fn is_change(&self) -> bool {
+        !matches!(self, Self::Keep)
+    }
+
+    /// The new value, if there is one.
+    pub fn into_set(self) -> Option<T> {
+        match self {
+            Self::Keep | Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
 }
 
 /// Which of the two environments.

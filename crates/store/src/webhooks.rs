@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use offprint_model::config::Patch;
 use offprint_model::listing::{Entity as Listed, Record};
 use offprint_model::secret::Secret;
 use offprint_model::time::Timestamp;
@@ -41,10 +42,10 @@ pub struct WebhookPatch {
     pub name: Option<String>,
     /// Who is called.
     pub url: Option<String>,
-    /// What signs the calls; `None` keeps it.
-    pub secret: Option<Secret<String>>,
-    /// The types of events, with `*`; `Some(None)`: all.
-    pub filter: Option<Option<Vec<String>>>,
+    /// What signs the calls.
+    pub secret: Patch<Secret<String>>,
+    /// The types of events, with `*`; without, all.
+    pub filter: Patch<Vec<String>>,
     /// Whether it is called.
     pub enabled: Option<bool>,
 }
@@ -71,9 +72,9 @@ pub struct WebhookCall {
 const ADD: &str = "INSERT INTO webhook (id, account_seq, name, url, secret, filter, enabled, created)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING seq";
 const FIND: &str = "SELECT seq, account_seq FROM webhook WHERE id = $1";
-const CHANGE: &str =
-    "UPDATE webhook SET name = coalesce($2, name), url = coalesce($3, url), secret = coalesce($4, secret),
-        filter = CASE WHEN $6 = 1 THEN $5 ELSE filter END, enabled = coalesce($7, enabled) WHERE seq = $1";
+const CHANGE: &str = "UPDATE webhook SET name = coalesce($2, name), url = coalesce($3, url),
+        secret = CASE WHEN $4 = 1 THEN $5 ELSE secret END, filter = CASE WHEN $6 = 1 THEN $7 ELSE filter END,
+        enabled = coalesce($8, enabled) WHERE seq = $1";
 const FORGET_CALLS: &str = "DELETE FROM webhook_call WHERE webhook_seq = $1";
 const DELETE: &str = "DELETE FROM webhook WHERE seq = $1";
 const UNDELIVERED: &str =
@@ -110,8 +111,8 @@ impl Store {
         let account = workspace_scope(&tx, reach, workspace).await?;
         let now = Clock::now();
         let id = new_id(Listed::WebhookSubscription, now);
-        let secret = self.seal_secret(&id, new.secret.as_ref())?;
-        let filter = new.filter.flatten().map(|filter| json_text(&filter)).transpose()?;
+        let secret = self.seal_secret(&id, new.secret.into_set().as_ref())?;
+        let filter = new.filter.into_set().map(|filter| json_text(&filter)).transpose()?;
         let enabled = new.enabled.unwrap_or(true);
         let (name, url) = (new.name.unwrap_or_default(), new.url.unwrap_or_default());
         let values = values![&id, account.seq, name, url, secret, filter, enabled, now];
@@ -129,10 +130,11 @@ impl Store {
     pub async fn update_webhook(&self, reach: &Reach, id: &str, patch: WebhookPatch) -> Result<Listing> {
         let tx = self.db().write("update_webhook").await?;
         let (seq, account) = self.webhook_seq(&tx, reach, id).await?;
-        let secret = self.seal_secret(id, patch.secret.as_ref())?;
-        let changes_filter = patch.filter.is_some();
-        let filter = patch.filter.flatten().map(|filter| json_text(&filter)).transpose()?;
-        let values = values![seq, patch.name, patch.url, secret, filter, changes_filter, patch.enabled];
+        let changed = [patch.secret.is_change(), patch.filter.is_change()];
+        let secret = self.seal_secret(id, patch.secret.into_set().as_ref())?;
+        let filter = patch.filter.into_set().map(|filter| json_text(&filter)).transpose()?;
+        let values =
+            values![seq, patch.name, patch.url, changed[0], secret, changed[1], filter, patch.enabled];
         tx.run(CHANGE, values).await?;
         tell(&tx, reach, account, "webhook.updated", id).await?;
         let changed = self.found(&tx, reach, Listed::WebhookSubscription, id).await?;

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use offprint_model::config::Patch;
 use offprint_model::secret::Secret;
 use offprint_store::WebhookPatch;
 use offprint_wire::json::{Node, Object, Read};
@@ -52,16 +51,11 @@ pub(super) async fn test(State(ctx): State<Ctx>, caller: Caller, PathId(id): Pat
 }
 
 fn patch(object: &Object<'_>) -> Result<WebhookPatch> {
-    let filter = match object.patch("filter", types)? {
-        Patch::Keep => None,
-        Patch::Clear => Some(None),
-        Patch::Set(types) => Some(Some(types)),
-    };
     Ok(WebhookPatch {
         name: object.optional("name", |node| line(node, 100))?,
         url: object.optional("url", url)?,
-        secret: object.optional("secret", |node| line(node, 200))?.map(Secret::new),
-        filter,
+        secret: object.patch("secret", |node| line(node, 200).map(Secret::new))?,
+        filter: object.patch("filter", types)?,
         enabled: object.optional("enabled", |node| node.boolean())?,
     })
 }

@@ -7,7 +7,7 @@ use offprint_model::content_type;
 use super::versions::tell;
 use crate::assets::{Upload, hash_of};
 use crate::clock::Clock;
-use crate::db::{Rows, values};
+use crate::db::{Rows, Tx, values};
 use crate::error::{Entity, Result, StoreError};
 use crate::lists::Reach;
 use crate::open::{Store, to_the_end};
@@ -26,6 +26,9 @@ pub struct VersionFile {
 
 const LIST: &str = "SELECT path, size FROM version_file WHERE version_seq = $1 ORDER BY path";
 const COUNT: &str = "SELECT count(*) AS total FROM version_file WHERE version_seq = $1 AND path <> $2";
+/// $2 the path of a file, $3 and $4 between which the paths below it are: `a/` and `a0`, since `0` comes after `/`.
+const IN_THE_WAY: &str = "SELECT path FROM version_file
+    WHERE version_seq = $1 AND ((path > $3 AND path < $4) OR substr($2, 1, length(path) + 1) = path || '/') LIMIT 1";
 const FIND: &str = "SELECT b.hash FROM version_file f JOIN blob b ON b.id = f.blob_id
     WHERE f.version_seq = $1 AND f.path = $2";
 const KEY: &str = "SELECT k.blob_id, b.size FROM asset_key k JOIN blob b ON b.id = k.blob_id
@@ -72,7 +75,8 @@ impl Store {
     /// returns.
     ///
     /// # Errors
-    /// `NotFound(AppVersion)`, `NotFound(File)`, `Exists(File)`; `NotDeployable` when the version would have too many.
+    /// `NotFound(AppVersion)`, `NotFound(File)`, `Exists(File)`; `NotDeployable` when the version would have too many, or
+    /// a file and a directory of one name.
     pub async fn put_version_file(
         &self,
         reach: &Reach,
@@ -108,7 +112,8 @@ impl Store {
         match (known, new) {
             (true, true) => return Err(StoreError::Exists(Entity::File)),
             (false, false) => return Err(StoreError::NotFound(Entity::File)),
-            _ => {}
+            (false, true) => refuse_in_the_way(&tx, seq, path).await?,
+            (true, false) => {}
         }
         let others = tx.one(COUNT, values![seq, path.as_str()]).await?;
         let others = others.map(|row| row.get::<i64>("total")).transpose()?.unwrap_or_default();
@@ -142,5 +147,16 @@ impl Store {
         tx.run(MODIFIED, values![seq, now]).await?;
         tell(&tx, &scope, "app_version.updated", version).await?;
         tx.commit().await
+    }
+}
+
+/// Where a file is, there is no directory, and the other way round: nobody could build such a version.
+async fn refuse_in_the_way(tx: &Tx, version: i64, path: &AssetPath) -> Result<()> {
+    let (below, behind) = (format!("{}/", path.as_str()), format!("{}0", path.as_str()));
+    match tx.one(IN_THE_WAY, values![version, path.as_str(), below, behind]).await? {
+        Some(_) => {
+            Err(StoreError::NotDeployable("a file cannot be where a directory is, nor below another file"))
+        }
+        None => Ok(()),
     }
 }

@@ -25,6 +25,7 @@ const TOUCH: &str = "UPDATE blob SET touched = $2 WHERE touched < $2
     AND id IN (SELECT blob_id FROM version_file WHERE version_seq = $1)";
 const FORGET_FILES: &str = "DELETE FROM version_file WHERE version_seq = $1";
 const UNDEFAULT: &str = "UPDATE project SET default_version = NULL WHERE default_version = $1";
+const APP_THERE: &str = "SELECT seq FROM project WHERE seq = $1 AND deleted IS NULL";
 const OF: &str = "SELECT seq, project_seq FROM app_version WHERE id = $1 AND deleted IS NULL";
 const ADD_JOB: &str = "INSERT INTO build_job (build_seq) VALUES ($1)";
 const BUILD_ID: &str = "SELECT id FROM build WHERE seq = $1";
@@ -97,6 +98,9 @@ impl Store {
     pub async fn create_version_build(&self, reach: &Reach, version: &str) -> Result<Listing> {
         let tx = self.db().write("create_version_build").await?;
         let (scope, seq) = self.version_scope(&tx, reach, version).await?;
+        if tx.one(APP_THERE, values![scope.seq]).await?.is_none() {
+            return Err(StoreError::NotDeployable("the app is deleted"));
+        }
         let metadata = serde_json::json!({ "appVersionId": version });
         let build = BuildRow {
             project_seq: scope.seq,

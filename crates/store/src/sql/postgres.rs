@@ -133,7 +133,10 @@ pub(super) const APPEND_BUILD_LOG: &str = "INSERT INTO build_log (build_seq, ste
 
 pub(super) const BUILD_STEPS: &str = "SELECT s.id, b.id AS whole, s.name, s.status, s.position, s.error,
         coalesce(s.log, (SELECT string_agg(l.text, chr(10) ORDER BY l.n) FROM build_log l
-            WHERE l.build_seq = s.build_seq AND l.step = s.name)) AS log,
+            WHERE l.build_seq = s.build_seq AND l.step = s.name),
+            (SELECT string_agg(l.text, chr(10) ORDER BY l.n) FROM log l
+            WHERE l.deployment_seq = (SELECT min(seq) FROM deployment WHERE build_seq = s.build_seq)
+                AND l.at >= s.started AND (s.completed IS NULL OR l.at < s.completed))) AS log,
         s.metadata, s.started, s.completed, s.created
     FROM build_step s JOIN build b ON b.seq = s.build_seq WHERE b.id = $1 ORDER BY s.position";
 

@@ -109,10 +109,14 @@ pub(super) const APPEND_BUILD_LOG: &str = "INSERT INTO build_log (build_seq, ste
     SELECT $1, $2, (SELECT coalesce(max(n), 0) FROM build_log WHERE build_seq = $1 AND step = $2) + 1 + j.key, j.value
     FROM json_each($3) j";
 
-/// $1 the id of a build: its steps in order, in the order of their fields.
+/// $1 the id of a build: its steps in order, in the order of their fields. Of a commit, they have said what the first
+/// deployment's log says of their time.
 pub(super) const BUILD_STEPS: &str = "SELECT s.id, b.id AS whole, s.name, s.status, s.position, s.error,
         coalesce(s.log, (SELECT group_concat(l.text, char(10)) FROM (SELECT text FROM build_log
-            WHERE build_seq = s.build_seq AND step = s.name ORDER BY n) l)) AS log,
+            WHERE build_seq = s.build_seq AND step = s.name ORDER BY n) l),
+            (SELECT group_concat(l.text, char(10)) FROM (SELECT text FROM log
+            WHERE deployment_seq = (SELECT min(seq) FROM deployment WHERE build_seq = s.build_seq)
+                AND at >= s.started AND (s.completed IS NULL OR at < s.completed) ORDER BY n) l)) AS log,
         s.metadata, s.started, s.completed, s.created
     FROM build_step s JOIN build b ON b.seq = s.build_seq WHERE b.id = $1 ORDER BY s.position";
 

@@ -20,7 +20,7 @@ const FILE_PATH: &str = concat!(
 
 /// All by name.
 pub(super) fn sent() -> Map<String, Value> {
-    let time = json!({ "type": "string", "format": "date-time" });
+    let time = json!({ "type": "string", "format": "date-time", "description": "In the future." });
     members(json!({
         "NewApp": new_app(),
         "AppChange": closed(&[], json!(app())),

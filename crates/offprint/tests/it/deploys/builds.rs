@@ -268,6 +268,32 @@ async fn a_server_that_is_killed_or_stopped_leaves_a_build_that_the_next_one_mak
 }
 
 #[tokio::test]
+async fn each_step_of_the_build_of_a_commit_tells_what_was_said_at_it() {
+    let Some(ground) = Ground::start().await else { return };
+    let command = format!("echo before the gate && {} && exit 7", ground.git.gate());
+    let repository = page(&ground.git, "page");
+    ground.connect(&repository, json!({ "build_command": command, "destination_dir": "out" })).await;
+    ground.push(&repository, "main", "fails in the end").await;
+    let api = ground.server.deploys().await;
+    let builds = api.get("/builds").await.ok();
+    let path = format!("/builds/{}", id(&builds["data"][0]));
+    let running = says(&api, &path, "build", "before the gate").await;
+    assert_eq!(
+        (&running["status"], &step(&running, "build")["status"]),
+        (&json!("running"), &json!("running"))
+    );
+    ground.git.open_gate();
+    let failed = api.ended(&path).await;
+    assert_eq!((&failed["status"], &step(&failed, "build")["status"]), (&json!("failed"), &json!("failed")));
+    let [cloned, built] = ["clone_repo", "build"].map(|name| log(&failed, name));
+    assert!(cloned.contains("Cloned ") && !cloned.contains("before the gate"), "{failed}");
+    assert!(
+        built.contains("before the gate") && built.contains('7') && !built.contains("Cloned "),
+        "{failed}"
+    );
+}
+
+#[tokio::test]
 async fn versions_and_commits_share_the_builders_and_what_needs_none_waits_for_nobody() {
     let Some(ground) = Ground::start_with(&[("OFFPRINT_BUILD_WORKERS", "3")]).await else { return };
     let api = ground.server.deploys().await;

@@ -65,6 +65,12 @@ async fn what_cannot_be_done_says_why() {
         ("/api-keys", json!({ "name": "x", "permission": "all" }), 400, "permission"),
         ("/api-keys", json!({ "name": "x", "permission": "read", "appIds": [] }), 400, "appIds"),
         ("/api-keys", json!({ "name": "x", "permission": "read", "appIds": ["app_unknown"] }), 404, "appIds"),
+        (
+            "/api-keys",
+            json!({ "name": "x", "permission": "read", "expiresAt": "2020-01-01T00:00:00Z" }),
+            400,
+            "expiresAt",
+        ),
         ("/nowhere", json!({}), 404, ""),
     ] {
         assert_eq!(api.post(path, body.clone()).await.refused(status), at, "{path} {body}");
@@ -82,4 +88,21 @@ async fn what_cannot_be_done_says_why() {
     );
     api.post("/deploys", json!({ "buildId": build })).await.refused(422);
     api.post(&format!("/builds/{build}/cancel"), json!({})).await.refused(409);
+    api.delete(&format!("/apps/{app}")).await.ok();
+    api.post("/builds", json!({ "appVersionId": empty["id"] })).await.refused(422);
+}
+
+#[tokio::test]
+async fn a_file_is_not_where_a_directory_is() {
+    let server = TestServer::start().await;
+    let api = server.deploys().await;
+    let (_, version) = api.app("Files", &[("a/b", "x"), ("a-b", "x"), ("a0", "x")]).await;
+    let files = format!("/app-versions/{version}/files");
+    for path in ["a", "a/b/c", "a/b/c/d"] {
+        api.post(&files, json!({ "path": path, "content": "y" })).await.refused(422);
+    }
+    for path in ["a/c", "a0b", "b/a/b"] {
+        api.post(&files, json!({ "path": path, "content": "y" })).await.made();
+    }
+    api.patch(&files, json!({ "path": "a/b", "content": "y" })).await.ok();
 }

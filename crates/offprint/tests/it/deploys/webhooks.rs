@@ -83,6 +83,25 @@ async fn a_subscriber_hears_what_it_asked_for_until_it_has_heard() {
     panic!("the outcomes are not on record");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_secret_any_more_is_not_signed() {
+    let (address, heard) = subscriber().await;
+    let server = TestServer::start_with(&[("OFFPRINT_BUILD_ALLOW", &address)]).await;
+    let api = server.deploys().await;
+    let new = json!({ "name": "hook", "url": format!("http://{address}/hook"), "secret": SECRET });
+    let path =
+        format!("/webhook-subscriptions/{}", id(&api.post("/webhook-subscriptions", new).await.made()));
+    api.patch(&path, json!({ "secret": null, "filter": ["app.created"] })).await.ok();
+    api.post(&format!("{path}/test"), json!({})).await.ok();
+    for _ in 0..500 {
+        if let Some((headers, _)) = heard.lock().unwrap().first() {
+            return assert!(!headers.contains_key("x-offprint-signature"), "{headers:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("nobody was called");
+}
+
 /// Somebody who takes calls and never answers.
 async fn silent() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
