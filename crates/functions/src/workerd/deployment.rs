@@ -185,16 +185,22 @@ impl Deployment {
     }
 
     /// Sends no more requests to one of several processes, and ends it once it has answered those it has. As the real
-    /// service does with an isolate that has used too much memory (Workers, "Limits").
-    pub(super) fn retire(self: &Arc<Self>, process: &Arc<Process>) {
+    /// service does with an isolate that has used too much memory (Workers, "Limits"). One that computes for longer than
+    /// it may is ended as any other.
+    pub(super) fn retire(self: &Arc<Self>, process: &Arc<Process>, compute: Duration) {
         let mut state = self.state();
         let Some(live) = state.live.as_mut().filter(|live| live.processes.len() > 1) else { return };
         live.processes.retain(|other| !Arc::ptr_eq(other, process));
+        // Nobody has it take turns from now on.
+        process.share.set(Claim::Tenth);
         let (deployment, process) = (Arc::clone(self), Arc::clone(process));
         tokio::spawn(async move {
             let until = Instant::now() + RETIRING_MAX;
             loop {
                 tokio::time::sleep(RETIRING_LOOK).await;
+                if process.look(RETIRING_LOOK, u64::MAX).blocked >= compute {
+                    return process.end(Verdict::Spinning);
+                }
                 let has_answered = process.in_flight.load(Ordering::Relaxed) == 0;
                 if has_answered || deployment.is_deleted() || Instant::now() > until {
                     return process.drain();

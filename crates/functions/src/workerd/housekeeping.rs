@@ -122,7 +122,7 @@ impl Inner {
                     busy.push((Arc::clone(&self), deployment, live, is_quiet));
                 }
                 Some(Wish::Fewer(at)) => deployment.shed(&live.processes[at]),
-                Some(Wish::Without(at)) => deployment.retire(&live.processes[at]),
+                Some(Wish::Without(at)) => deployment.retire(&live.processes[at], self.limits.compute),
                 Some(Wish::Another { .. }) | None => {}
             }
         }

@@ -120,7 +120,7 @@ impl Store {
     /// The cursor of the place of a row of a page.
     ///
     /// # Errors
-    /// None that can be helped.
+    /// `Corrupt` when the keys cannot be written, which those of a page can.
     pub fn cursor(&self, page: &ListPage, row: &Listing) -> Result<String> {
         cursor::write(self.keys(), page.print, &row.key)
     }

@@ -84,6 +84,8 @@ impl Pager<'_> {
         }
         let total = match total {
             Some(total) => total,
+            // Of all rows there is none.
+            None if from.is_none() => Total { rows: 0, exact: true },
             None => count.ask(db).await?,
         };
         Ok((found, total))
