@@ -4,9 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use offprint_model::listing::Entity as Listed;
-use offprint_model::time::Timestamp;
 use offprint_store::{Clock, NewApiKey, Permission};
-use offprint_wire::json::{Node, Read};
 use offprint_wire::time::Time;
 use serde_json::json;
 
@@ -26,7 +24,13 @@ const NAMED: &[(Listed, &str)] = &[(Listed::App, "appIds")];
 pub(super) async fn create(State(ctx): State<Ctx>, caller: Caller, body: JsonBody) -> Result<Response> {
     let object = body.object(&["workspaceId", "name", "permission", "appIds", "expiresAt"])?;
     let permissions = [("read", Permission::Read), ("write", Permission::Write)];
-    let expires = object.optional("expiresAt", future)?;
+    let expires = object.optional("expiresAt", |node| {
+        let time = node.value().as_str().and_then(Time::parse);
+        time.map(|time| time.0).ok_or_else(|| node.refuse("must be an RFC 3339 time"))
+    })?;
+    if expires.is_some_and(|expires| expires <= Clock::now()) {
+        return Err(Problem::unprocessable("expiresAt", "must be in the future"));
+    }
     let apps = object.optional("appIds", |node| node.texts())?;
     if apps.as_ref().is_some_and(|apps| apps.is_empty() || apps.len() > APPS_MAX) {
         return Err(Problem::at("appIds", format!("must name 1 to {APPS_MAX} apps, or be absent")));
@@ -48,10 +52,4 @@ pub(super) async fn create(State(ctx): State<Ctx>, caller: Caller, body: JsonBod
 pub(super) async fn revoke(State(ctx): State<Ctx>, caller: Caller, PathId(id): PathId) -> Result<Response> {
     ctx.store.revoke_api_key(&caller.0, &id).await?;
     Ok(success().into_response())
-}
-
-fn future(node: &Node<'_>) -> Read<Timestamp> {
-    let time = node.value().as_str().and_then(Time::parse);
-    let time = time.ok_or_else(|| node.refuse("must be an RFC 3339 time"))?.0;
-    if time > Clock::now() { Ok(time) } else { Err(node.refuse("must be in the future")) }
 }

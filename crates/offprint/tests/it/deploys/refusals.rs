@@ -68,7 +68,7 @@ async fn what_cannot_be_done_says_why() {
         (
             "/api-keys",
             json!({ "name": "x", "permission": "read", "expiresAt": "2020-01-01T00:00:00Z" }),
-            400,
+            422,
             "expiresAt",
         ),
         ("/nowhere", json!({}), 404, ""),
