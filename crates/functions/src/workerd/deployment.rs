@@ -76,7 +76,7 @@ pub(super) struct Live {
 
 /// A request that a process is answering. Until it is dropped, the process is not idle.
 pub(super) struct Flight {
-    deployment: Arc<Deployment>,
+    pub(super) deployment: Arc<Deployment>,
     pub(super) process: Arc<Process>,
     pub(super) plan: Arc<Plan>,
     /// The project's room for a request.
@@ -214,8 +214,12 @@ impl Deployment {
         self.state().heavy = Some(Instant::now());
     }
 
-    /// A process has ended. Whether it was because of something in the deployment.
+    /// A process has ended, perhaps because of something in the deployment. Who hears it first says so: before a visitor
+    /// learns of a crash it counts, and so for the next one.
     pub(super) fn process_ended(&self, process: &Arc<Process>) {
+        if process.is_noted.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let mut state = self.state();
         if let Some(live) = &mut state.live {
             live.processes.retain(|other| !Arc::ptr_eq(other, process));

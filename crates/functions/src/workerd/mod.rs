@@ -203,6 +203,9 @@ impl Inner {
             Err(error) => {
                 tracing::debug!(key = %flight.plan.key, %error, "a process gave no answer");
                 let verdict = Call::broke(&process).await;
+                if verdict.is_some() {
+                    flight.deployment.process_ended(&process);
+                }
                 let answer = no_answer(verdict);
                 verdict.inspect(|verdict| call.tell(*verdict, answer.status().as_u16()));
                 return answer;

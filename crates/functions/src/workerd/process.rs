@@ -1,7 +1,7 @@
 //! One process of workerd: its start, its connections, its end.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ pub(super) struct Process {
     kill: CancellationToken,
     ended: CancellationToken,
     verdict: OnceLock<Verdict>,
+    /// Whether its deployment knows that it has ended.
+    pub(super) is_noted: AtomicBool,
     /// What went wrong with the sandbox.
     failure: OnceLock<String>,
     complaints: Mutex<Complaints>,
@@ -123,6 +125,7 @@ impl Process {
             kill: CancellationToken::new(),
             ended: CancellationToken::new(),
             verdict: OnceLock::new(),
+            is_noted: AtomicBool::new(false),
             failure: OnceLock::new(),
             complaints: Mutex::default(),
         });
