@@ -130,11 +130,19 @@ impl Store {
     pub async fn update_webhook(&self, reach: &Reach, id: &str, patch: WebhookPatch) -> Result<Listing> {
         let tx = self.db().write("update_webhook").await?;
         let (seq, account) = self.webhook_seq(&tx, reach, id).await?;
-        let changed = [patch.secret.is_change(), patch.filter.is_change()];
+        let (changes_secret, changes_filter) = (patch.secret.is_change(), patch.filter.is_change());
         let secret = self.seal_secret(id, patch.secret.into_set().as_ref())?;
         let filter = patch.filter.into_set().map(|filter| json_text(&filter)).transpose()?;
-        let values =
-            values![seq, patch.name, patch.url, changed[0], secret, changed[1], filter, patch.enabled];
+        let values = values![
+            seq,
+            patch.name,
+            patch.url,
+            changes_secret,
+            secret,
+            changes_filter,
+            filter,
+            patch.enabled
+        ];
         tx.run(CHANGE, values).await?;
         tell(&tx, reach, account, "webhook.updated", id).await?;
         let changed = self.found(&tx, reach, Listed::WebhookSubscription, id).await?;

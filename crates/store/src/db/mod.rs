@@ -106,11 +106,19 @@ pub(crate) trait Rows: Sync {
     /// Which database answers.
     fn engine(&self) -> Engine;
 
+    /// All rows of a statement with this text.
+    fn all_rows(&self, sql: String, values: Vec<Value>) -> impl Future<Output = Result<Vec<Row>>> + Send;
+
     /// All rows.
-    fn all(&self, sql: &'static str, values: Vec<Value>) -> impl Future<Output = Result<Vec<Row>>> + Send;
+    fn all(&self, sql: &'static str, values: Vec<Value>) -> impl Future<Output = Result<Vec<Row>>> + Send {
+        self.all_rows(sql.to_owned(), values)
+    }
 
     /// All rows of a statement that was put together.
-    fn all_of(&self, query: Query) -> impl Future<Output = Result<Vec<Row>>> + Send;
+    fn all_of(&self, query: Query) -> impl Future<Output = Result<Vec<Row>>> + Send {
+        let (text, values) = query.into_parts();
+        self.all_rows(text, values)
+    }
 
     /// The first row.
     fn one(&self, sql: &'static str, values: Vec<Value>) -> impl Future<Output = Result<Option<Row>>> + Send;
@@ -121,13 +129,12 @@ impl Rows for Db {
         self.engine
     }
 
-    async fn all(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
-        self.all_rows(sql.to_owned(), values).await
-    }
-
-    async fn all_of(&self, query: Query) -> Result<Vec<Row>> {
-        let (text, values) = query.into_parts();
-        self.all_rows(text, values).await
+    async fn all_rows(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>> {
+        let rows = match &self.quick {
+            Some(quick) => quick.all(sql, values).await?,
+            None => self.readers.query_all_raw(self.engine.statement(sql, values)).await?,
+        };
+        Ok(rows.into_iter().map(Row).collect())
     }
 
     async fn one(&self, sql: &'static str, values: Vec<Value>) -> Result<Option<Row>> {
@@ -136,16 +143,6 @@ impl Rows for Db {
             None => self.readers.query_one_raw(self.engine.statement(sql, values)).await?,
         };
         Ok(row.map(Row))
-    }
-}
-
-impl Db {
-    async fn all_rows(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>> {
-        let rows = match &self.quick {
-            Some(quick) => quick.all(sql, values).await?,
-            None => self.readers.query_all_raw(self.engine.statement(sql, values)).await?,
-        };
-        Ok(rows.into_iter().map(Row).collect())
     }
 }
 
@@ -206,14 +203,8 @@ impl Rows for Tx {
         self.engine
     }
 
-    async fn all(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
+    async fn all_rows(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>> {
         let rows = self.noted(self.inner.query_all_raw(self.engine.statement(sql, values)).await)?;
-        Ok(rows.into_iter().map(Row).collect())
-    }
-
-    async fn all_of(&self, query: Query) -> Result<Vec<Row>> {
-        let (text, values) = query.into_parts();
-        let rows = self.noted(self.inner.query_all_raw(self.engine.statement(text, values)).await)?;
         Ok(rows.into_iter().map(Row).collect())
     }
 
