@@ -37,10 +37,6 @@ const REMEMBERED: Duration = Duration::from_secs(120);
 /// For so long after its processes had to give way to others, a new one has to from the beginning.
 const HEAVY: Duration = Duration::from_secs(10);
 
-/// For so long requests under way keep a process that is to be replaced, and how often they are looked at.
-const RETIRING_MAX: Duration = Duration::from_secs(600);
-const RETIRING_LOOK: Duration = Duration::from_millis(250);
-
 /// Of so many calls of a deployment with quiet processes one is made where it is told of.
 const TOLD_OF: u64 = 16;
 
@@ -103,7 +99,7 @@ impl Deployment {
         let is_watched = wants == Wants::Everything;
         let is_quiet = !is_watched && !state.entered.is_multiple_of(TOLD_OF);
         let live = state.live.as_ref()?;
-        let usable = live.processes.iter().filter(|process| process.verdict().is_none());
+        let usable = live.staying().filter(|process| process.verdict().is_none());
         let load = |process: &Arc<Process>| process.in_flight.load(Ordering::Relaxed);
         let process = usable.min_by_key(|process| (process.is_quiet != is_quiet, load(process)))?;
         (!is_watched || !process.is_quiet).then(|| self.flight(process, &live.plan))
@@ -177,36 +173,21 @@ impl Deployment {
     /// Ends one of several processes, unless it has something to do right now.
     pub(super) fn shed(&self, process: &Arc<Process>) {
         let mut state = self.state();
-        let Some(live) = state.live.as_mut().filter(|live| live.processes.len() > 1) else { return };
+        let Some(live) = state.live.as_mut().filter(|live| live.staying().count() > 1) else { return };
         if process.in_flight.load(Ordering::Relaxed) == 0 {
             live.processes.retain(|other| !Arc::ptr_eq(other, process));
             process.drain();
         }
     }
 
-    /// Sends no more requests to one of several processes, and ends it once it has answered those it has. As the real
-    /// service does with an isolate that has used too much memory (Workers, "Limits"). One that computes for longer than
-    /// it may is ended as any other.
-    pub(super) fn retire(self: &Arc<Self>, process: &Arc<Process>, compute: Duration) {
-        let mut state = self.state();
-        let Some(live) = state.live.as_mut().filter(|live| live.processes.len() > 1) else { return };
-        live.processes.retain(|other| !Arc::ptr_eq(other, process));
-        // Nobody has it take turns from now on.
-        process.share.set(Claim::Tenth);
-        let (deployment, process) = (Arc::clone(self), Arc::clone(process));
-        tokio::spawn(async move {
-            let until = Instant::now() + RETIRING_MAX;
-            loop {
-                tokio::time::sleep(RETIRING_LOOK).await;
-                if process.look(RETIRING_LOOK, u64::MAX).blocked >= compute {
-                    return process.end(Verdict::Spinning);
-                }
-                let has_answered = process.in_flight.load(Ordering::Relaxed) == 0;
-                if has_answered || deployment.is_deleted() || Instant::now() > until {
-                    return process.drain();
-                }
-            }
-        });
+    /// Sends no more requests to one of several processes. As the real service does with an isolate that has used too much
+    /// memory (Workers, "Limits").
+    pub(super) fn retire(&self, process: &Process) {
+        // Nobody comes in meanwhile.
+        let state = self.state();
+        if state.live.as_ref().is_some_and(|live| live.staying().count() > 1) {
+            process.retire();
+        }
     }
 
     /// Its processes have to give way to others.
@@ -217,15 +198,12 @@ impl Deployment {
     /// A process has ended, perhaps because of something in the deployment. Who hears it first says so: before a visitor
     /// learns of a crash it counts, and so for the next one.
     pub(super) fn process_ended(&self, process: &Arc<Process>) {
-        if process.is_noted.swap(true, Ordering::Relaxed) {
-            return;
-        }
         let mut state = self.state();
-        if let Some(live) = &mut state.live {
-            live.processes.retain(|other| !Arc::ptr_eq(other, process));
-            if live.processes.is_empty() {
-                state.live = None;
-            }
+        let Some(live) = &mut state.live else { return };
+        let Some(at) = live.processes.iter().position(|other| Arc::ptr_eq(other, process)) else { return };
+        live.processes.remove(at);
+        if live.processes.is_empty() {
+            state.live = None;
         }
         if process.verdict() != Some(Verdict::Stopped) {
             state.note_crash();
@@ -269,6 +247,13 @@ impl State {
         if self.crashes.len() > 2 * CRASHES_MAX {
             self.crashes.pop_front();
         }
+    }
+}
+
+impl Live {
+    /// The processes that requests may go to, now or when they have recovered: those that are not being replaced.
+    pub(super) fn staying(&self) -> impl Iterator<Item = &Arc<Process>> {
+        self.processes.iter().filter(|process| process.retired_since().is_none())
     }
 }
 

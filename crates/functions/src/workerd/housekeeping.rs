@@ -1,6 +1,7 @@
 //! Once in a while: ends what is idle or caught in a loop, gives the busy ones another process, replaces the worn-out ones,
 //! and has the heavy ones give way to the others.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Inner;
 use super::deployment::{Deployment, Live};
 use super::options::FunctionLimits;
-use super::process::Verdict;
+use super::process::{Process, Verdict};
 use super::turn::Crowd;
 use super::watch::Seen;
 use crate::tail::Wants;
@@ -25,6 +26,9 @@ const BUSY: Duration = Duration::from_secs(2);
 
 /// One of several that has had little to do for this long ends.
 const CALM: Duration = Duration::from_secs(20);
+
+/// For so long requests under way keep a process that is being replaced.
+const RETIRING_MAX: Duration = Duration::from_secs(600);
 
 /// So often one is looked at that computes without requests, until it is found to be caught in a loop.
 const LOOKS_AT_REST: u32 = 3;
@@ -51,40 +55,43 @@ pub(super) async fn keep(inner: Weak<Inner>, stop: CancellationToken, limits: Fu
 type Busy = (Arc<Inner>, Arc<Deployment>, Live, bool);
 
 /// What a deployment that runs could do with.
-enum Wish {
+enum Wish<'a> {
     Another {
         is_quiet: bool,
     },
-    /// Without the one at this place, which has little to do.
-    Fewer(usize),
-    /// Without the one at this place, which is worn out.
-    Without(usize),
+    /// Without this one, which has little to do.
+    Fewer(&'a Arc<Process>),
+    /// Without this one, which is worn out.
+    Without(&'a Arc<Process>),
 }
 
 /// One that is worn out goes when another can do what it does, or when there is no room for another.
-fn relief(live: &Live, seen: &[Seen], most: usize) -> Option<Wish> {
-    let at = seen.iter().position(|seen| seen.is_worn)?;
-    let is_quiet = live.processes[at].is_quiet;
-    let mut others = live.processes.iter().zip(seen);
-    let is_relieved = others.any(|(other, seen)| !seen.is_worn && other.is_quiet == is_quiet);
-    let has_room = live.processes.len() < most;
-    Some(if is_relieved || !has_room { Wish::Without(at) } else { Wish::Another { is_quiet } })
+fn relief<'a>(staying: &[(&'a Arc<Process>, Seen)], most: usize) -> Option<Wish<'a>> {
+    let (worn, _) = staying.iter().find(|(_, seen)| seen.is_worn)?;
+    let can_relieve =
+        |(other, seen): &(&Arc<Process>, Seen)| !seen.is_worn && other.is_quiet == worn.is_quiet;
+    let is_relieved = staying.iter().any(can_relieve);
+    let has_room = staying.len() < most;
+    Some(if is_relieved || !has_room {
+        Wish::Without(worn)
+    } else {
+        Wish::Another { is_quiet: worn.is_quiet }
+    })
 }
 
 /// Those that most requests go to have all they can do, or one has little.
-fn wish(live: &Live, seen: &[Seen], is_watched: bool) -> Option<Wish> {
-    let kinds = live.processes.iter().map(|process| process.is_quiet);
-    let first_telling = kinds.clone().position(|is_quiet| !is_quiet);
-    if first_telling.is_none() {
+fn wish<'a>(staying: &[(&'a Arc<Process>, Seen)], is_watched: bool) -> Option<Wish<'a>> {
+    if !staying.is_empty() && staying.iter().all(|(process, _)| process.is_quiet) {
         return Some(Wish::Another { is_quiet: false });
     }
-    let is_asked_quietly = !is_watched && kinds.clone().any(|is_quiet| is_quiet);
-    let mut asked = kinds.zip(seen).filter(|(is_quiet, _)| *is_quiet == is_asked_quietly);
+    let first_telling = staying.iter().position(|(process, _)| !process.is_quiet)?;
+    let is_asked_quietly = !is_watched && staying.iter().any(|(process, _)| process.is_quiet);
+    let mut asked = staying.iter().filter(|(process, _)| process.is_quiet == is_asked_quietly);
     if asked.all(|(_, seen)| seen.busy >= BUSY) {
         return Some(Wish::Another { is_quiet: !is_watched });
     }
-    let calm = seen.iter().enumerate().position(|(at, seen)| Some(at) != first_telling && seen.calm >= CALM);
-    calm.map(Wish::Fewer)
+    let mut others = staying.iter().enumerate().filter(|(at, _)| *at != first_telling);
+    others.find(|(_, (_, seen))| seen.calm >= CALM).map(|(_, (process, _))| Wish::Fewer(process))
 }
 
 impl Inner {
@@ -101,28 +108,19 @@ impl Inner {
                 deployment.stop_if_idle();
                 continue;
             }
-            let rest = self.limits.compute / LOOKS_AT_REST;
-            let memory = self.limits.memory_bytes;
-            let seen: Vec<Seen> = live.processes.iter().map(|process| process.look(rest, memory)).collect();
-            for (process, seen) in live.processes.iter().zip(&seen) {
-                if seen.blocked >= self.limits.compute {
-                    process.end(Verdict::Spinning);
-                }
-                if let Some(load) = seen.load {
-                    process.take_turn(load, crowd);
-                }
-            }
+            let looked = live.processes.iter().map(|process| (process, self.look_at(process, crowd)));
+            let staying: Vec<_> = looked.filter(|(process, _)| process.retired_since().is_none()).collect();
             if live.processes.iter().any(|process| process.share.claim() != Claim::Whole) {
                 deployment.note_heavy();
             }
             let is_watched = self.house.tails.wants(&deployment.key) == Wants::Everything;
             let most = self.limits.processes_of_deployment;
-            match relief(&live, &seen, most).or_else(|| wish(&live, &seen, is_watched)) {
-                Some(Wish::Another { is_quiet }) if live.processes.len() < most => {
+            match relief(&staying, most).or_else(|| wish(&staying, is_watched)) {
+                Some(Wish::Another { is_quiet }) if staying.len() < most => {
                     busy.push((Arc::clone(&self), deployment, live, is_quiet));
                 }
-                Some(Wish::Fewer(at)) => deployment.shed(&live.processes[at]),
-                Some(Wish::Without(at)) => deployment.retire(&live.processes[at], self.limits.compute),
+                Some(Wish::Fewer(process)) => deployment.shed(process),
+                Some(Wish::Without(process)) => deployment.retire(process),
                 Some(Wish::Another { .. }) | None => {}
             }
         }
@@ -130,6 +128,25 @@ impl Inner {
             .retain(|_, deployment| Arc::strong_count(deployment) > 1 || !deployment.is_forgettable());
         self.rooms.tidy();
         busy
+    }
+
+    /// Looks at a process: ends it when it is caught in a loop, or has been replaced and has answered, and has it give way
+    /// or not.
+    fn look_at(&self, process: &Process, crowd: Crowd) -> Seen {
+        let seen = process.look(self.limits.compute / LOOKS_AT_REST, self.limits.memory_bytes);
+        if seen.blocked >= self.limits.compute {
+            process.end(Verdict::Spinning);
+        }
+        if let Some(since) = process.retired_since() {
+            let has_answered = process.in_flight.load(Ordering::Relaxed) == 0;
+            if has_answered || since.elapsed() >= RETIRING_MAX {
+                process.drain();
+            }
+        }
+        if let Some(load) = seen.load {
+            process.take_turn(load, crowd);
+        }
+        seen
     }
 
     fn has_idled(&self, deployment: &Deployment, live: &Live) -> bool {

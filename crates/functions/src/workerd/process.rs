@@ -1,7 +1,7 @@
 //! One process of workerd: its start, its connections, its end.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ pub(super) struct Process {
     kill: CancellationToken,
     ended: CancellationToken,
     verdict: OnceLock<Verdict>,
-    /// Whether its deployment knows that it has ended.
-    pub(super) is_noted: AtomicBool,
+    /// Since when it gets no more requests.
+    retired: OnceLock<Instant>,
     /// What went wrong with the sandbox.
     failure: OnceLock<String>,
     complaints: Mutex<Complaints>,
@@ -125,7 +125,7 @@ impl Process {
             kill: CancellationToken::new(),
             ended: CancellationToken::new(),
             verdict: OnceLock::new(),
-            is_noted: AtomicBool::new(false),
+            retired: OnceLock::new(),
             failure: OnceLock::new(),
             complaints: Mutex::default(),
         });
@@ -200,6 +200,16 @@ impl Process {
             Some(failure) => NotStarted::Failed(failure.clone()),
             None => NotStarted::Refused(self.complaints().for_author(flags)),
         }
+    }
+
+    /// It is being replaced: it gets no more requests, and is asked to end when it has answered those it has.
+    pub(super) fn retire(&self) {
+        let _ = self.retired.set(Instant::now());
+    }
+
+    /// Since when it is being replaced.
+    pub(super) fn retired_since(&self) -> Option<Instant> {
+        self.retired.get().copied()
     }
 
     /// Asks the process to end: requests under way are answered first, for a while.
