@@ -24,6 +24,7 @@ use crate::error::Result;
 use crate::failpoints;
 use crate::lists::Query;
 use readers::Readers;
+use sea_orm::sqlx::{Postgres, Sqlite};
 
 /// Bound values of a statement.
 macro_rules! values {
@@ -67,11 +68,16 @@ impl Engine {
 
 /// The database.
 pub(crate) struct Db {
-    engine: Engine,
     writer: DatabaseConnection,
+    /// For transactions.
     readers: DatabaseConnection,
-    /// Quicker ones for single statements, where there are such.
-    quick: Option<Readers>,
+    single: Single,
+}
+
+/// Connections for single statements.
+enum Single {
+    Sqlite(Readers<Sqlite>),
+    Postgres(Readers<Postgres>),
 }
 
 impl Db {
@@ -88,16 +94,16 @@ impl Db {
     /// Begins a writing transaction; there is one at a time, among all processes. It is rolled back when dropped without
     /// [`Tx::commit`].
     pub(crate) async fn write(&self, name: &'static str) -> Result<Tx> {
-        let inner = match self.engine {
+        let inner = match self.engine() {
             Engine::Sqlite => sqlite::begin(&self.writer).await?,
             Engine::Postgres => postgres::begin(&self.writer).await?,
         };
-        Ok(Tx::new(self.engine, inner, name))
+        Ok(Tx::new(self.engine(), inner, name))
     }
 
     /// Begins a transaction whose reads all see one state.
     pub(crate) async fn read(&self) -> Result<Tx> {
-        Ok(Tx::new(self.engine, self.readers.begin().await?, "read"))
+        Ok(Tx::new(self.engine(), self.readers.begin().await?, "read"))
     }
 }
 
@@ -126,21 +132,26 @@ pub(crate) trait Rows: Sync {
 
 impl Rows for Db {
     fn engine(&self) -> Engine {
-        self.engine
+        match self.single {
+            Single::Sqlite(_) => Engine::Sqlite,
+            Single::Postgres(_) => Engine::Postgres,
+        }
     }
 
     async fn all_rows(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>> {
-        let rows = match &self.quick {
-            Some(quick) => quick.all(sql, values).await?,
-            None => self.readers.query_all_raw(self.engine.statement(sql, values)).await?,
+        let values = self.engine().bindable(values);
+        let rows = match &self.single {
+            Single::Sqlite(readers) => readers.all(sql, values).await?,
+            Single::Postgres(readers) => readers.all(sql, values).await?,
         };
         Ok(rows.into_iter().map(Row).collect())
     }
 
     async fn one(&self, sql: &'static str, values: Vec<Value>) -> Result<Option<Row>> {
-        let row = match &self.quick {
-            Some(quick) => quick.one(sql.to_owned(), values).await?,
-            None => self.readers.query_one_raw(self.engine.statement(sql, values)).await?,
+        let values = self.engine().bindable(values);
+        let row = match &self.single {
+            Single::Sqlite(readers) => readers.one(sql.to_owned(), values).await?,
+            Single::Postgres(readers) => readers.one(sql.to_owned(), values).await?,
         };
         Ok(row.map(Row))
     }

@@ -15,15 +15,18 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
     SqlxPostgresConnector, Statement, TransactionTrait,
 };
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
 use sqlx::{ConnectOptions, Row};
 
 use super::postgres_url::PostgresUrl;
-use super::{Db, Engine, values};
+use super::readers::Readers;
+use super::{Db, Single, values};
 use crate::error::{CannotOpen, Result};
 
-/// Connections that read.
-const READERS: u32 = 8;
+/// Connections that read in transactions, and as many that answer single statements.
+const READERS: u32 = 6;
+/// A connection that was used within this time is not tried first: no server can have been restarted meanwhile.
+const TRUSTED: Duration = Duration::from_millis(50);
 /// Statements that a connection keeps prepared: about as many as there are.
 const STATEMENTS: usize = 300;
 /// How long the first connection may take.
@@ -65,9 +68,11 @@ const ABOUT: &str = "SELECT current_setting('server_version_num')::int4 AS numbe
 /// Opens the database that a URL names.
 pub(super) async fn open(url: &PostgresUrl) -> Result<Db> {
     check(url).await?;
-    let writer = pool(url, 1, &WRITER);
-    let readers = pool(url, READERS, &READER);
-    Ok(Db { engine: Engine::Postgres, writer, readers, quick: None })
+    let [writer, readers] = [(1, WRITER.as_slice()), (READERS, READER.as_slice())]
+        .map(|(connections, settings)| pool(url, connections, settings));
+    let single = Single::Postgres(Readers::new(readers.clone(), READERS as usize, TRUSTED));
+    let [writer, readers] = [writer, readers].map(SqlxPostgresConnector::from_sqlx_postgres_pool);
+    Ok(Db { writer, readers, single })
 }
 
 /// Begins a transaction that writes, once it is its turn.
@@ -78,14 +83,13 @@ pub(super) async fn begin(writer: &DatabaseConnection) -> Result<DatabaseTransac
 }
 
 /// Connects when it is first used, and again whenever a connection was lost.
-fn pool(url: &PostgresUrl, connections: u32, settings: &[(&str, &str)]) -> DatabaseConnection {
+fn pool(url: &PostgresUrl, connections: u32, settings: &[(&str, &str)]) -> PgPool {
     let options = options(url).options(settings.iter().copied());
-    let pool = PgPoolOptions::new()
+    PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(WAIT)
         .test_before_acquire(true)
-        .connect_lazy_with(options);
-    SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+        .connect_lazy_with(options)
 }
 
 fn options(url: &PostgresUrl) -> PgConnectOptions {

@@ -15,7 +15,7 @@ use sea_orm::{
 };
 
 use super::readers::Readers;
-use super::{Db, Engine};
+use super::{Db, Single};
 use crate::error::Result;
 
 /// Connections that read in transactions, and as many that answer single statements; each holds a thread and a page cache
@@ -28,8 +28,10 @@ const BUSY: Duration = Duration::from_secs(30);
 pub(super) async fn open(path: &Path) -> Result<Db> {
     let writer = connect(path, 1, false).await?;
     let readers = connect(path, READERS, true).await?;
-    let quick = Readers::new(sqlite_options(path, true), READERS as usize);
-    Ok(Db { engine: Engine::Sqlite, writer, readers, quick: Some(quick) })
+    let pool = readers.get_sqlite_connection_pool().clone();
+    // A file does not hang up.
+    let single = Single::Sqlite(Readers::new(pool, READERS as usize, Duration::MAX));
+    Ok(Db { writer, readers, single })
 }
 
 /// Begins a transaction that writes.

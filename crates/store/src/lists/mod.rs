@@ -9,6 +9,7 @@
 //! What lost: numbered pages (each costs what it skips), and ORDER BY with a nullable column alone, since the databases
 //! put nulls at different ends.
 
+mod beside;
 mod columns;
 mod compile;
 mod cursor;
@@ -104,12 +105,12 @@ impl Store {
     pub async fn list(&self, reach: &Reach, entity: Entity, asked: &ListQuery) -> Result<ListPage> {
         let print = cursor::print(entity, &asked.filter, &asked.order);
         let (from, order) = self.beginning(print, asked)?;
-        let pager = Pager { lister: Lister { reach, entity, filter: &asked.filter }, print, order: &order };
-        let mut page = if from.is_none() && keyset::parts(&order, None).len() == 1 {
-            // A single statement sees one state by itself; a transaction around it costs as much as it does.
-            pager.page(self.db(), asked, None).await?
-        } else {
-            pager.page(&self.db().read().await?, asked, from.as_deref()).await?
+        let lister = Lister { reach, entity, filter: &asked.filter };
+        let pager = Pager::new(lister, print, &order, asked, from.as_deref());
+        // A single statement sees one state by itself; a transaction around it costs as much as it does.
+        let mut page = match pager.at_once(self.db()).await? {
+            Some(page) => page,
+            None => pager.page(&self.db().read().await?).await?,
         };
         for item in &mut page.items {
             self.finish_record(&mut item.record).await?;

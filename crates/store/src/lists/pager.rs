@@ -1,7 +1,8 @@
-//! One page: its rows, how many there are in all, and what is on its other side.
+//! One page: its rows, and what its statement tells beside them.
 
 use offprint_model::listing::{Entity, Filter, Order};
 
+use super::beside::{Beside, Told};
 use super::columns::table;
 use super::compile::Compiler;
 use super::cursor::{Key, Print};
@@ -9,7 +10,6 @@ use super::keyset::{self, Part};
 use super::query::Query;
 use super::reach::Reach;
 use super::rows::{self, record_of};
-use super::total::{Count, Total};
 use super::{ListPage, ListQuery, Listing, PAGE_ROWS_MAX, Place};
 use crate::db::{Engine, Rows};
 use crate::error::Result;
@@ -25,70 +25,91 @@ pub(super) struct Lister<'a> {
 
 /// Asks for a page of one list.
 pub(super) struct Pager<'a> {
-    pub(super) lister: Lister<'a>,
-    pub(super) print: Print,
+    lister: Lister<'a>,
+    print: Print,
     /// That of the page, or its reverse when the page is looked for backwards.
-    pub(super) order: &'a Order,
+    order: &'a Order,
+    backward: bool,
+    limit: usize,
+    parts: Vec<Part<'a>>,
+    beside: Beside<'a>,
 }
 
-impl Pager<'_> {
-    /// The page that begins at the beginning, or after a key.
-    pub(super) async fn page(
-        &self,
-        db: &impl Rows,
+impl<'a> Pager<'a> {
+    /// For the page that begins at the beginning, or after a key.
+    pub(super) fn new(
+        lister: Lister<'a>,
+        print: Print,
+        order: &'a Order,
         asked: &ListQuery,
-        from: Option<&[Key]>,
-    ) -> Result<ListPage> {
-        let backward = matches!(asked.place, Place::Before(_));
-        let limit = asked.limit.clamp(1, PAGE_ROWS_MAX) as usize;
-        let (mut items, total) = self.counted_rows(db, from, limit + 1).await?;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        // Whether there is anything on the other side: of the page, or of the cursor when the page is empty.
-        let first = items.first().map(|row| row.key.as_slice()).or(from);
-        let behind = match (from, first) {
-            (Some(_), Some(first)) => self.lister.any_before(db, self.order, first, items.is_empty()).await?,
-            _ => false,
-        };
-        let (has_next, has_previous) = if backward { (behind, more) } else { (more, behind) };
-        if backward {
-            items.reverse();
+        from: Option<&'a [Key]>,
+    ) -> Self {
+        Self {
+            lister,
+            print,
+            order,
+            backward: matches!(asked.place, Place::Before(_)),
+            limit: asked.limit.clamp(1, PAGE_ROWS_MAX) as usize,
+            parts: keyset::parts(order, from),
+            beside: Beside::new(lister, order, from),
         }
-        Ok(ListPage { items, total, has_next, has_previous, print: self.print })
     }
 
-    /// So many rows, and how many there are in all: asked for along with the rows, if there are any.
-    async fn counted_rows(
-        &self,
-        db: &impl Rows,
-        from: Option<&[Key]>,
-        limit: usize,
-    ) -> Result<(Vec<Listing>, Total)> {
-        let Lister { reach, entity, filter } = self.lister;
-        let count = Count::of(reach, entity, filter);
-        let (mut found, mut total) = (Vec::new(), None);
-        for part in keyset::parts(self.order, from) {
-            let left = limit - found.len();
+    /// The page, when one statement gives it all.
+    pub(super) async fn at_once(&self, db: &impl Rows) -> Result<Option<ListPage>> {
+        let Some((part, more)) = self.parts.split_first() else { return Ok(None) };
+        let (found, told) = self.rows_of(db, part, self.limit + 1, true).await?;
+        let is_whole = more.is_empty() || found.len() > self.limit;
+        let told = told.or(self.beside.of_nothing());
+        Ok(told.filter(|_| is_whole).map(|told| self.made(found, told)))
+    }
+
+    /// The page, by as many statements as it takes.
+    pub(super) async fn page(&self, db: &impl Rows) -> Result<ListPage> {
+        let (mut found, mut told) = (Vec::new(), None);
+        for part in &self.parts {
+            let left = self.limit + 1 - found.len();
             if left == 0 {
                 break;
             }
-            let count = Some(&count).filter(|_| total.is_none());
-            let statement = self.lister.statement(db.engine(), "SELECT ", &part, left, count);
-            let rows = db.all_of(statement).await?;
-            if let (Some(count), Some(row)) = (count, rows.first()) {
-                total = Some(count.read(row, rows::width(entity))?);
-            }
-            for row in &rows {
-                found.push(record_of(entity, self.order, row)?);
-            }
+            let (rows, beside) = self.rows_of(db, part, left, told.is_none()).await?;
+            found.extend(rows);
+            told = told.or(beside);
         }
-        let total = match total {
-            Some(total) => total,
-            // Of all rows there is none.
-            None if from.is_none() => Total { rows: 0, exact: true },
-            None => count.ask(db).await?,
+        let told = match told.or(self.beside.of_nothing()) {
+            Some(told) => told,
+            None => self.beside.ask(db).await?,
         };
-        Ok((found, total))
+        Ok(self.made(found, told))
+    }
+
+    /// So many rows of a part, and what is told beside them, if there are any.
+    async fn rows_of(
+        &self,
+        db: &impl Rows,
+        part: &Part<'_>,
+        limit: usize,
+        asks_beside: bool,
+    ) -> Result<(Vec<Listing>, Option<Told>)> {
+        let Lister { entity, .. } = self.lister;
+        let beside = Some(&self.beside).filter(|_| asks_beside);
+        let rows = db.all_of(self.lister.statement(db.engine(), "SELECT ", part, limit, beside)).await?;
+        let told = match (beside, rows.first()) {
+            (Some(beside), Some(row)) => Some(beside.read(row, rows::width(entity))?),
+            _ => None,
+        };
+        let found: Result<_> = rows.iter().map(|row| record_of(entity, self.order, row)).collect();
+        Ok((found?, told))
+    }
+
+    fn made(&self, mut items: Vec<Listing>, told: Told) -> ListPage {
+        let more = items.len() > self.limit;
+        items.truncate(self.limit);
+        let (has_next, has_previous) = if self.backward { (told.behind, more) } else { (more, told.behind) };
+        if self.backward {
+            items.reverse();
+        }
+        ListPage { items, total: told.total, has_next, has_previous, print: self.print }
     }
 }
 
@@ -104,57 +125,37 @@ impl Lister<'_> {
         Ok(None)
     }
 
-    /// Whether there is a row before this key in this order; with `or_at`, or at it.
-    async fn any_before(&self, db: &impl Rows, order: &Order, key: &[Key], or_at: bool) -> Result<bool> {
-        for part in keyset::parts(&order.reversed(), Some(key)) {
-            let mut query = Query::new(db.engine(), "SELECT 1");
-            query.push(" FROM ").push(table(self.entity).name).push(" t0");
-            self.push_where(&mut query);
-            part.restrict(&mut query, self.entity, or_at);
-            if db.engine() == Engine::Postgres {
-                // Where many rows are expected, it would look for one from the end where none is.
-                query.push(" ORDER BY ");
-                part.order_by(&mut query, self.entity);
-            }
-            query.push(" LIMIT 1");
-            if !db.all_of(query).await?.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The statement that asks for a part of a page; with a count, its number comes last in each row.
+    /// The statement that asks for a part of a page; what is told beside it comes last in each row.
     pub(super) fn statement(
         &self,
         engine: Engine,
         head: impl Into<Sql>,
         part: &Part<'_>,
         limit: usize,
-        count: Option<&Count<'_>>,
+        beside: Option<&Beside<'_>>,
     ) -> Query {
         let mut query = Query::new(engine, "");
         query.push(head);
         rows::select(&mut query, self.entity);
-        if let Some(count) = count {
-            query.push(", (");
-            count.write(&mut query);
-            query.push(")");
+        if let Some(beside) = beside {
+            query.push(", ");
+            beside.write(&mut query);
         }
         query.push(" FROM ").push(table(self.entity).name).push(" t0");
         rows::join(&mut query, self.entity);
-        self.push_where(&mut query);
-        part.restrict(&mut query, self.entity, false);
+        self.restrict(&mut query, part, false);
         query.push(" ORDER BY ");
         part.order_by(&mut query, self.entity);
         query.push(" LIMIT ").push_number(limit);
         query
     }
 
-    fn push_where(&self, query: &mut Query) {
+    /// Writes which rows are of the list, and of a part of it; with `or_at`, also the one after which that begins.
+    pub(super) fn restrict(&self, query: &mut Query, part: &Part<'_>, or_at: bool) {
         query.push(" WHERE ");
         self.reach.restrict(query, self.entity, "t0");
         query.push(" AND ");
         Compiler::new(query).filter(self.entity, "t0", self.filter);
+        part.restrict(query, self.entity, or_at);
     }
 }

@@ -10,7 +10,7 @@ use super::columns::table;
 use super::compile::Compiler;
 use super::query::Query;
 use super::reach::{Reach, one_of};
-use crate::db::{Row, Rows};
+use crate::db::Row;
 use crate::error::Result;
 
 /// Up to so many rows are counted one by one.
@@ -59,14 +59,6 @@ impl<'a> Count<'a> {
             Some(_) => Total { rows, exact: true },
             None => Total { rows: rows.min(most), exact: rows <= most },
         })
-    }
-
-    /// Asks for nothing else.
-    pub(super) async fn ask(&self, db: &impl Rows) -> Result<Total> {
-        let mut query = Query::new(db.engine(), "");
-        self.write(&mut query);
-        let rows = db.all_of(query).await?;
-        rows.first().map_or(Ok(Total { rows: 0, exact: true }), |row| self.read(row, 0))
     }
 }
 
