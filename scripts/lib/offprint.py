@@ -85,6 +85,16 @@ class Client:
     def __init__(self, port, timeout=30):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
 
+    def deploys(self, method, path, body=None):
+        """A call of the Deploys API."""
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        self.connection.request(method, f"/api{path}", body=None if body is None else json.dumps(body), headers=headers)
+        answer = self.connection.getresponse()
+        said = json.loads(answer.read())
+        if answer.status >= 400:
+            raise ApiError(f"{method} {path}: {answer.status} {said['error']}")
+        return said
+
     def call(self, method, path, body=None, headers=None, token=TOKEN):
         headers = {"Authorization": f"Bearer {token}", **(headers or {})}
         if isinstance(body, (dict, list)):
