@@ -62,10 +62,14 @@ fn patch(object: &Object<'_>) -> Result<WebhookPatch> {
 
 fn url(node: &Node<'_>) -> Read<String> {
     let text = line(node, 1000)?;
-    match url::Url::parse(&text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
-        _ => Err(node.refuse("must be an address that begins with http:// or https://")),
+    let url = url::Url::parse(&text).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let url = url.ok_or_else(|| node.refuse("must be an address that begins with http:// or https://"))?;
+    // Whoever may read the subscription reads its address.
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(node.refuse("must not hold a user name or a password; calls are signed with the secret"));
     }
+    Ok(text)
 }
 
 fn types(node: &Node<'_>) -> Read<Vec<String>> {

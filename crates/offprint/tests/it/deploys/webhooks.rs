@@ -39,6 +39,22 @@ fn is_signed(headers: &HeaderMap, body: &str) -> bool {
     text("x-offprint-signature") == format!("sha256={digits}")
 }
 
+#[tokio::test]
+async fn an_address_is_one_that_all_who_read_may_know() {
+    let server = TestServer::start().await;
+    let api = server.deploys().await;
+    let hook =
+        api.post("/webhook-subscriptions", json!({ "name": "h", "url": "https://a.example/@:" })).await;
+    let path = format!("/webhook-subscriptions/{}", id(&hook.made()));
+    for url in
+        ["a.example", "ftp://a.example/", "https://", "https://ada@a.example/", "https://:pw@a.example/"]
+    {
+        let new = json!({ "name": "h", "url": url });
+        assert_eq!(api.post("/webhook-subscriptions", new).await.refused(422), "url", "{url}");
+        assert_eq!(api.patch(&path, json!({ "url": url })).await.refused(422), "url", "{url}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscriber_hears_what_it_asked_for_until_it_has_heard() {
     let (address, heard) = subscriber().await;
