@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use offprint_store::{Claim, JobKind, Store, StoreError, Wake};
+use offprint_store::{Claim, Store, StoreError, Wake};
 use tokio_util::sync::CancellationToken;
 
 use crate::builds_off;
@@ -62,7 +62,7 @@ impl Worker {
     async fn claim(&self) -> Result<Option<Claim>, StoreError> {
         let (store, name, ttl) = (&self.store, self.name.as_str(), self.options.lease_ttl);
         Ok(match &self.task {
-            Task::Uploads => store.claim_job(name, JobKind::Upload, ttl, None).await?.map(Claim::Deployment),
+            Task::Uploads => store.claim_upload(name, ttl).await?.map(Claim::Deployment),
             Task::Versions => store.claim_version(ttl).await?.map(Claim::Version),
             Task::Builds(builds) => store.claim_build(name, ttl, builds.options.per_account).await?,
             Task::BuildsOff => store.claim_build(name, ttl, None).await?,

@@ -19,7 +19,7 @@ use offprint_model::name::{BranchName, ProjectName};
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageEnd, StageName};
 use offprint_store::{
-    AccountScope, Clock, JobKind, NewDeployment, NewProject, Permission, Store, StoreOptions, Upload,
+    AccountScope, Clock, NewDeployment, NewProject, Permission, Store, StoreOptions, Upload,
 };
 
 /// The account and the token of `scripts/lib/offprint.py`, whose scripts start servers on the store.
@@ -122,8 +122,7 @@ impl Sites {
 
     /// What the pipeline does with a job.
     async fn finish_one(&self) -> Result<(), Failure> {
-        let lease =
-            self.store.claim_job("populate", JobKind::Upload, LEASE, None).await?.ok_or("no job to claim")?;
+        let lease = self.store.claim_upload("populate", LEASE).await?.ok_or("no job to claim")?;
         let now = Clock::now();
         let stages = self.store.work(&lease).await?.deployment.stages;
         let stages = stages.end(StageName::Queued, StageEnd::Success, now)?.start(StageName::Deploy, now)?;

@@ -14,7 +14,7 @@ use offprint_model::id::{AccountId, DeploymentId};
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageEnd, StageName};
 use offprint_resources::Resources;
-use offprint_store::{Clock, JobKind, Lease, Permission, Store, StoreOptions, Wake};
+use offprint_store::{Claim, Clock, Lease, Permission, Store, StoreOptions, Wake};
 use offprint_wire::urls::SiteUrls;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -177,17 +177,16 @@ impl Api {
 
     /// The lease of the oldest build that waits.
     pub(crate) async fn claim_build(&self) -> Option<Lease> {
-        self.store.claim_job("test", JobKind::Build, Duration::from_secs(60), None).await.unwrap()
+        self.store
+            .claim_build("test", Duration::from_secs(60), None)
+            .await
+            .unwrap()
+            .and_then(Claim::deployment)
     }
 
     /// Takes the oldest job to its end, as the pipeline would.
     pub(crate) async fn run_job(&self, end: StageEnd) -> DeploymentId {
-        let lease = self
-            .store
-            .claim_job("test", JobKind::Upload, Duration::from_secs(60), None)
-            .await
-            .unwrap()
-            .unwrap();
+        let lease = self.store.claim_upload("test", Duration::from_secs(60)).await.unwrap().unwrap();
         let work = self.store.work(&lease).await.unwrap();
         let now = Clock::now;
         let begun = work.deployment.stages.end(StageName::Queued, StageEnd::Success, now()).unwrap();

@@ -20,8 +20,8 @@ use offprint_model::secret::Secret;
 use offprint_model::stages::{StageEnd, StageName};
 use offprint_store::blobs::{BlobStore, Directory, NewPack};
 use offprint_store::{
-    AccountScope, Clock, JobKind, NewDeployment, NewProject, Permission, ProjectScope, Store, StoreOptions,
-    Upload, Wake, WorkerKind,
+    AccountScope, Clock, NewDeployment, NewProject, Permission, ProjectScope, Store, StoreOptions, Upload,
+    Wake, WorkerKind,
 };
 use tempfile::TempDir;
 
@@ -192,12 +192,7 @@ impl House {
     }
 
     async fn activate(&self) {
-        let lease = self
-            .store
-            .claim_job("tests", JobKind::Upload, Duration::from_secs(60), None)
-            .await
-            .unwrap()
-            .expect("a job");
+        let lease = self.store.claim_upload("tests", Duration::from_secs(60)).await.unwrap().expect("a job");
         let now = Clock::now();
         let mut stages = self.store.work(&lease).await.unwrap().deployment.stages;
         stages = stages.end(StageName::Queued, StageEnd::Success, now).unwrap();

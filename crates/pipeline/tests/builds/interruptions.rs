@@ -7,7 +7,7 @@ use offprint_model::deployment::SkipReason;
 use offprint_model::id::DeploymentId;
 use offprint_model::stages::{StageName, StageStatus};
 use offprint_pipeline::Pipeline;
-use offprint_store::JobKind;
+use offprint_store::Claim;
 use tempfile::TempDir;
 
 use crate::house::{House, shape};
@@ -96,8 +96,12 @@ async fn what_a_killed_server_has_left_is_removed_and_its_build_begins_anew() {
     let house = House::new(&[("index.html", "a")]).await;
     let id = house.push("main", "").await;
     let store = &house.world.store;
-    let lease =
-        store.claim_job("killed", JobKind::Build, Duration::from_secs(3600), None).await.unwrap().unwrap();
+    let lease = store
+        .claim_build("killed", Duration::from_secs(3600), None)
+        .await
+        .unwrap()
+        .and_then(Claim::deployment)
+        .unwrap();
     assert_eq!(lease.deployment_id(), &id);
     std::fs::create_dir_all(house.work_dir().join(id.as_str()).join("workspace/half")).unwrap();
     std::fs::create_dir_all(house.work_dir().join("forgotten")).unwrap();

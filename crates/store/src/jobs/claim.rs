@@ -34,6 +34,14 @@ impl Claim {
         }
     }
 
+    /// What it is when it is no version.
+    pub fn deployment(self) -> Option<Lease> {
+        match self {
+            Self::Deployment(lease) => Some(lease),
+            Self::Version(_) => None,
+        }
+    }
+
     /// How often this work has been begun, this time included.
     pub fn attempt(&self) -> u32 {
         match self {
@@ -45,7 +53,7 @@ impl Claim {
 
 const CLAIMABLE_UPLOAD: &str = "SELECT seq FROM job
     WHERE kind = 'upload' AND state IN ('ready', 'leased') AND lease_until <= $1 ORDER BY seq LIMIT 1";
-/// $2 how many builds of one account may be leased, $3 whether versions count as next.
+/// $2 how many builds of one account may be leased.
 const CLAIMABLE_BUILD: &str = "SELECT n.is_version, n.seq FROM (
         SELECT 1 = 0 AS is_version, j.seq, p.account_seq, d.environment <> 'production' AS is_preview, d.created
         FROM job j JOIN deployment d ON d.seq = j.deployment_seq JOIN project p ON p.seq = d.project_seq
@@ -53,7 +61,7 @@ const CLAIMABLE_BUILD: &str = "SELECT n.is_version, n.seq FROM (
         UNION ALL
         SELECT 1 = 1 AS is_version, v.build_seq, b.account_seq, 1 = 0 AS is_preview, b.created
         FROM build_job v JOIN build b ON b.seq = v.build_seq
-        WHERE v.looked IS NOT NULL AND v.lease_until <= $1 AND $3 = 1
+        WHERE v.looked IS NOT NULL AND v.lease_until <= $1
     ) n WHERE n.account_seq NOT IN (SELECT o.account_seq FROM (
             SELECT q.account_seq FROM job k
             JOIN deployment e ON e.seq = k.deployment_seq JOIN project q ON q.seq = e.project_seq
@@ -72,28 +80,21 @@ const RELEASE: &str = "UPDATE job SET state = 'ready', lease_until = 0, worker =
     WHERE seq = $1 AND attempt = $2 AND state = 'leased'";
 
 impl Store {
-    /// Leases the next job of a deployment that is free or whose lease has run out. Uploads: the oldest. Builds: those
-    /// for production first, then the oldest, leaving out accounts of which `per_account` builds are leased already;
-    /// versions stay, see [`Store::claim_build`]. `None`: there is none now.
-    pub async fn claim_job(
-        &self,
-        worker: &str,
-        kind: JobKind,
-        ttl: Duration,
-        per_account: Option<u32>,
-    ) -> Result<Option<Lease>> {
+    /// Leases the oldest upload that is free or whose lease has run out. `None`: there is none now.
+    pub async fn claim_upload(&self, worker: &str, ttl: Duration) -> Result<Option<Lease>> {
         // Looking first keeps idle workers out of the writers' queue.
-        if claimable(self.db(), kind, per_account).await?.is_none() {
+        if next_upload(self.db()).await?.is_none() {
             return Ok(None);
         }
-        let tx = self.db().write("claim_job").await?;
-        let Some(job) = claimable(&tx, kind, per_account).await? else { return Ok(None) };
-        let lease = lease_job(&tx, job, kind, worker, ttl).await?;
+        let tx = self.db().write("claim_upload").await?;
+        let Some(job) = next_upload(&tx).await? else { return Ok(None) };
+        let lease = lease_job(&tx, job, JobKind::Upload, worker, ttl).await?;
         tx.commit().await?;
         Ok(Some(lease))
     }
 
-    /// Leases the next build, whether of a repository or of a version, by the rules of [`Store::claim_job`]; a version
+    /// Leases the next build, whether of a repository or of a version, that is free or whose lease has run out: those for
+    /// production first, then the oldest, leaving out accounts of which `per_account` builds are leased already. A version
     /// counts as production. `None`: there is none now.
     pub async fn claim_build(
         &self,
@@ -101,11 +102,11 @@ impl Store {
         ttl: Duration,
         per_account: Option<u32>,
     ) -> Result<Option<Claim>> {
-        if next_build(self.db(), per_account, true).await?.is_none() {
+        if next_build(self.db(), per_account).await?.is_none() {
             return Ok(None);
         }
         let tx = self.db().write("claim_build").await?;
-        let claim = match next_build(&tx, per_account, true).await? {
+        let claim = match next_build(&tx, per_account).await? {
             None => return Ok(None),
             Some(Next::Job(job)) => {
                 Claim::Deployment(lease_job(&tx, job, JobKind::Build, worker, ttl).await?)
@@ -182,23 +183,14 @@ enum Next {
     Version(i64),
 }
 
-/// The job to be claimed next.
-async fn claimable(rows: &impl Rows, kind: JobKind, per_account: Option<u32>) -> Result<Option<i64>> {
-    match kind {
-        JobKind::Upload => {
-            let row = rows.one(CLAIMABLE_UPLOAD, values![Clock::now()]).await?;
-            row.map(|row| row.get("seq")).transpose()
-        }
-        JobKind::Build => Ok(match next_build(rows, per_account, false).await? {
-            Some(Next::Job(job)) => Some(job),
-            Some(Next::Version(_)) | None => None,
-        }),
-    }
+async fn next_upload(rows: &impl Rows) -> Result<Option<i64>> {
+    let row = rows.one(CLAIMABLE_UPLOAD, values![Clock::now()]).await?;
+    row.map(|row| row.get("seq")).transpose()
 }
 
-async fn next_build(rows: &impl Rows, per_account: Option<u32>, versions: bool) -> Result<Option<Next>> {
+async fn next_build(rows: &impl Rows, per_account: Option<u32>) -> Result<Option<Next>> {
     let most = per_account.map_or(i64::MAX, i64::from);
-    let Some(row) = rows.one(CLAIMABLE_BUILD, values![Clock::now(), most, versions]).await? else {
+    let Some(row) = rows.one(CLAIMABLE_BUILD, values![Clock::now(), most]).await? else {
         return Ok(None);
     };
     let seq = row.get("seq")?;

@@ -59,7 +59,7 @@ impl JobKind {
     }
 }
 
-/// Receipt: the holder works on this job. Made by [`Store::claim_job`] only.
+/// Receipt: the holder works on this job. Made by [`Store::claim_upload`] and [`Store::claim_build`] only.
 #[derive(Clone, Debug)]
 pub struct Lease {
     job: i64,

@@ -23,7 +23,7 @@ use offprint_model::time::Timestamp;
 use offprint_store::failpoints::{disarm, fail_nth};
 use offprint_store::invariants::check_invariants;
 use offprint_store::{
-    AccountScope, Claim, Delivery, JobKind, NewContent, NewDeployment, NewProject, ProjectScope, Result,
+    AccountScope, Claim, Delivery, NewContent, NewDeployment, NewProject, ProjectScope, Result,
     SourceCredentialsPatch, Store, StoreError, StoreOptions,
 };
 
@@ -135,7 +135,8 @@ async fn builds(store: &Store, account: &AccountScope) -> Result<()> {
     let retried = store.retry_deployment(&project, &second.id).await?;
     store.cancel_deployment(&project, &retried.id).await?;
     store.create_build(&project, new_build("x", "3"), None).await?;
-    let lease = store.claim_job("test", JobKind::Build, TTL, None).await?.expect("there is a job");
+    let lease =
+        store.claim_build("test", TTL, None).await?.and_then(Claim::deployment).expect("there is a job");
     store.skip_deployment(&lease, SkipReason::CommitMessage).await?;
     for item in store.due_feedback(Timestamp::from_micros(i64::MAX), 9).await? {
         store.feedback_done(item.id).await?;
@@ -172,7 +173,8 @@ async fn versions(store: &Store, account: &AccountScope, project: &ProjectScope)
 }
 
 async fn build(store: &Store, account: &AccountScope, id: &DeploymentId) -> Result<()> {
-    let lease = store.claim_job("test", JobKind::Build, TTL, None).await?.expect("there is a job");
+    let lease =
+        store.claim_build("test", TTL, None).await?.and_then(Claim::deployment).expect("there is a job");
     assert_eq!(lease.deployment_id(), id, "the first was superseded");
     let stages = built(store.work(&lease).await?.deployment.stages);
     store.set_stages(&lease, stages).await?;
@@ -210,7 +212,7 @@ async fn deploy(
 }
 
 async fn finish(store: &Store, known: &mut Acknowledged, made: &Deployment) -> Result<()> {
-    let lease = store.claim_job("test", JobKind::Upload, TTL, None).await?.expect("there is a job");
+    let lease = store.claim_upload("test", TTL).await?.expect("there is a job");
     store.renew(&lease, TTL).await?;
     known.unsure = made.branch.as_str() == "main";
     run(store, &lease).await?;
@@ -242,7 +244,7 @@ async fn check(dir: &tempfile::TempDir, known: &Acknowledged, step: &str) {
     let uploads = FIRST.iter().map(|(path, text)| upload(path, text.as_bytes())).collect();
     store.put_assets(&account, uploads).await.unwrap();
     let made = store.create_deployment(&project, new_deployment(&project, "main", FIRST)).await.unwrap();
-    while let Some(lease) = store.claim_job("test", JobKind::Upload, TTL, None).await.unwrap() {
+    while let Some(lease) = store.claim_upload("test", TTL).await.unwrap() {
         run(&store, &lease).await.unwrap();
     }
     while make_variants(&store).await.unwrap() {}

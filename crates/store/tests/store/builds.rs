@@ -14,7 +14,7 @@ use offprint_store::{
     Clock, Entity, JobKind, NewBuild, NewContent, Page, StoreError, Upload, UploadedConfiguration, WorkerKind,
 };
 
-use crate::support::{TTL, World, branch, built, deploying, failed, key_of, new_build, upload};
+use crate::support::{World, branch, built, deploying, failed, key_of, new_build, upload};
 
 #[tokio::test]
 async fn a_push_is_built_and_goes_live() {
@@ -399,7 +399,7 @@ async fn a_project_goes_with_everything_of_its_repository() {
     assert!(world.store.pull_requests(&again).await.unwrap().is_empty());
     let page = Page { page: 1, per_page: 9 };
     assert_eq!(world.store.list_deployments(&again, None, page).await.unwrap().total, 0);
-    assert!(world.store.claim_job("w", JobKind::Build, TTL, None).await.unwrap().is_none());
+    assert!(world.claim_build().await.is_none());
 }
 
 #[tokio::test]

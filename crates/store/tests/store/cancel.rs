@@ -2,7 +2,7 @@
 
 use offprint_model::deployment::LogLine;
 use offprint_model::stages::{StageName, StageStatus};
-use offprint_store::{Clock, Entity, JobKind, Lease, NewContent, StoreError};
+use offprint_store::{Claim, Clock, Entity, Lease, NewContent, StoreError};
 
 use crate::support::{TTL, World, built, deploying, failed, run};
 
@@ -20,7 +20,7 @@ async fn a_deployment_that_waits_is_cancelled() {
         assert!(matches!(again, Err(StoreError::NotCancelable)));
     }
     assert!(world.claim_build().await.is_none());
-    assert!(world.store.claim_job("w", JobKind::Upload, TTL, None).await.unwrap().is_none());
+    assert!(world.store.claim_upload("w", TTL).await.unwrap().is_none());
     world.assert_sound().await;
     let retried = world.store.retry_deployment(&project, &pushed.id).await.unwrap();
     assert_eq!(world.claim_build().await.unwrap().deployment_id(), &retried.id);
@@ -111,8 +111,9 @@ async fn canceling_and_claiming_agree() {
     for n in 0..30 {
         let made = world.push(&project, &format!("b{n}"), "1").await;
         let store = world.store.clone();
-        let claim =
-            tokio::spawn(async move { store.claim_job("w", JobKind::Build, TTL, None).await.unwrap() });
+        let claim = tokio::spawn(async move {
+            store.claim_build("w", TTL, None).await.unwrap().and_then(Claim::deployment)
+        });
         let (store, scope, id) = (world.store.clone(), project.clone(), made.id.clone());
         let cancel = tokio::spawn(async move { store.cancel_deployment(&scope, &id).await.unwrap() });
         let (lease, canceled) = (claim.await.unwrap(), cancel.await.unwrap());

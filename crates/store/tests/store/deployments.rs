@@ -9,7 +9,7 @@ use offprint_model::name::Hostname;
 use offprint_model::project::{DomainStatus, ProjectPatch};
 use offprint_model::secret::Secret;
 use offprint_model::stages::{StageName, StageStatus};
-use offprint_store::{Entity, JobKind, NewDeployment, Page, StoreError, UploadedConfiguration, WorkerKind};
+use offprint_store::{Entity, NewDeployment, Page, StoreError, UploadedConfiguration, WorkerKind};
 
 use crate::support::{TTL, World, key_of, new_deployment, run, upload};
 
@@ -55,7 +55,7 @@ async fn missing_assets_are_named_and_nothing_is_made() {
         other => panic!("{other:?}"),
     }
     assert_eq!(world.store.list_deployments(&project, None, PAGE).await.unwrap().total, 0);
-    assert!(world.store.claim_job("test", JobKind::Upload, TTL, None).await.unwrap().is_none());
+    assert!(world.store.claim_upload("test", TTL).await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -127,8 +127,7 @@ async fn an_earlier_build_is_rolled_back_to_and_cancelling_has_one_truth() {
     let made = world.store.create_deploy(&reach, &wish).await.unwrap().record;
     assert_eq!((made.text("status"), made.text("trigger")), (Some("pending"), Some("rollback")));
     assert_eq!(made.text("buildId"), Some(builds[0].id()));
-    let lease =
-        world.store.claim_job("w", offprint_store::JobKind::Upload, crate::support::TTL, None).await.unwrap();
+    let lease = world.store.claim_upload("w", crate::support::TTL).await.unwrap();
     let lease = lease.unwrap();
     world.store.cancel_deploy(&reach, made.id(), Some("a change of mind")).await.unwrap();
     let late = run(&world.store, &lease).await;

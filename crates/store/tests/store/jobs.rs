@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use offprint_model::deployment::LogLine;
 use offprint_model::stages::{StageEnd, StageName};
-use offprint_store::{Clock, JobKind, Lease, StoreError};
+use offprint_store::{Clock, Lease, StoreError};
 
 use crate::support::{TTL, World, deploying, failed, run, succeeded};
 
@@ -21,9 +21,7 @@ async fn a_job_is_leased_once() {
         let store = world.store.clone();
         workers.spawn(async move {
             let mut leases = Vec::new();
-            while let Some(lease) =
-                store.claim_job(&format!("worker {n}"), JobKind::Upload, TTL, None).await.unwrap()
-            {
+            while let Some(lease) = store.claim_upload(&format!("worker {n}"), TTL).await.unwrap() {
                 leases.push(lease);
             }
             leases
@@ -41,11 +39,11 @@ async fn the_oldest_job_comes_first_and_a_released_one_again() {
     let project = world.project("demo").await;
     let first = world.create(&project, "main", &[("/a.html", "1")]).await;
     world.create(&project, "main", &[("/a.html", "2")]).await;
-    let lease = world.store.claim_job("w", JobKind::Upload, TTL, None).await.unwrap().unwrap();
+    let lease = world.store.claim_upload("w", TTL).await.unwrap().unwrap();
     assert_eq!(lease.deployment_id(), &first.id);
     world.store.release(&lease).await.unwrap();
     assert!(matches!(world.store.renew(&lease, TTL).await, Err(StoreError::LeaseLost)));
-    let again = world.store.claim_job("w", JobKind::Upload, TTL, None).await.unwrap().unwrap();
+    let again = world.store.claim_upload("w", TTL).await.unwrap().unwrap();
     assert_eq!((again.deployment_id(), again.attempt()), (&first.id, 2));
 }
 
@@ -73,14 +71,13 @@ async fn an_expired_lease_goes_to_another_and_the_first_holder_can_write_nothing
     let world = World::new().await;
     let project = world.project("demo").await;
     let made = world.create(&project, "main", &[("/a.html", "1")]).await;
-    let slow =
-        world.store.claim_job("slow", JobKind::Upload, Duration::from_secs(2), None).await.unwrap().unwrap();
+    let slow = world.store.claim_upload("slow", Duration::from_secs(2)).await.unwrap().unwrap();
     let sealed = world.store.seal(&slow).await.unwrap();
-    assert!(world.store.claim_job("quick", JobKind::Upload, TTL, None).await.unwrap().is_none());
+    assert!(world.store.claim_upload("quick", TTL).await.unwrap().is_none());
     tokio::time::sleep(Duration::from_millis(2100)).await;
     // Nobody else has claimed it: the slow one may go on.
     world.store.set_stages(&slow, deploying(made.stages)).await.unwrap();
-    let quick = world.store.claim_job("quick", JobKind::Upload, TTL, None).await.unwrap().unwrap();
+    let quick = world.store.claim_upload("quick", TTL).await.unwrap().unwrap();
     assert_eq!(quick.attempt(), 2);
     assert_fenced(&world, &slow, sealed).await;
     run(&world.store, &quick).await.unwrap();
@@ -94,11 +91,10 @@ async fn a_renewed_lease_is_not_given_away() {
     let world = World::new().await;
     let project = world.project("demo").await;
     world.create(&project, "main", &[("/a.html", "1")]).await;
-    let lease =
-        world.store.claim_job("w", JobKind::Upload, Duration::from_millis(10), None).await.unwrap().unwrap();
+    let lease = world.store.claim_upload("w", Duration::from_millis(10)).await.unwrap().unwrap();
     world.store.renew(&lease, TTL).await.unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
-    assert!(world.store.claim_job("v", JobKind::Upload, TTL, None).await.unwrap().is_none());
+    assert!(world.store.claim_upload("v", TTL).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -111,7 +107,7 @@ async fn deleting_a_running_deployment_fences_its_holder_off() {
     world.store.delete_deployment(&project, &made.id, false).await.unwrap();
     assert_fenced(&world, &lease, sealed).await;
     assert_eq!(world.live(&project).await, None);
-    assert!(world.store.claim_job("w", JobKind::Upload, TTL, None).await.unwrap().is_none());
+    assert!(world.store.claim_upload("w", TTL).await.unwrap().is_none());
     world.assert_sound().await;
 }
 

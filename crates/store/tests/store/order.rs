@@ -1,7 +1,7 @@
 //! Which deployment is served: the one that was asked for last.
 
 use offprint_model::id::DeploymentId;
-use offprint_store::{JobKind, Page, ProjectScope};
+use offprint_store::{Page, ProjectScope};
 
 use crate::support::{World, run};
 
@@ -104,9 +104,7 @@ async fn deploys_rollbacks_and_deletions_at_once_leave_a_sound_store() {
             world.upload(&project, branch, &[("/a.html", &n.to_string()), ("/b.html", "b")]).await.unwrap();
         tasks.spawn(async move {
             let made = store.create_deployment(&project, new).await.unwrap();
-            while let Some(lease) =
-                store.claim_job("w", JobKind::Upload, crate::support::TTL, None).await.unwrap()
-            {
+            while let Some(lease) = store.claim_upload("w", crate::support::TTL).await.unwrap() {
                 // Another task may delete the deployment in the middle.
                 let _ = run(&store, &lease).await;
             }

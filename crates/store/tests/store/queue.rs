@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use offprint_model::deployment::SkipReason;
-use offprint_store::{JobKind, Lease, NewProject, StoreError};
+use offprint_store::{Claim, Lease, NewProject, StoreError};
 
 use crate::support::{TTL, World, new_build, new_project, scope_of, source};
 
@@ -14,13 +14,12 @@ async fn uploads_and_builds_wait_in_queues_of_their_own() {
     let project = world.git_project("demo").await;
     let pushed = world.push(&project, "main", "1").await;
     let uploaded = world.create(&project, "main", &[("/a.html", "a")]).await;
-    let claim = |kind| world.store.claim_job("w", kind, TTL, None);
-    let lease = claim(JobKind::Upload).await.unwrap().unwrap();
+    let lease = world.store.claim_upload("w", TTL).await.unwrap().unwrap();
     assert_eq!(lease.deployment_id(), &uploaded.id);
-    assert!(claim(JobKind::Upload).await.unwrap().is_none());
-    let lease = claim(JobKind::Build).await.unwrap().unwrap();
+    assert!(world.store.claim_upload("w", TTL).await.unwrap().is_none());
+    let lease = world.claim_build().await.unwrap();
     assert_eq!(lease.deployment_id(), &pushed.id);
-    assert!(claim(JobKind::Build).await.unwrap().is_none());
+    assert!(world.claim_build().await.is_none());
 }
 
 #[tokio::test]
@@ -52,7 +51,8 @@ async fn an_account_builds_only_so_many_at_once() {
         world.push(&mine, branch, "1").await;
     }
     let their = world.push(&theirs, "a", "1").await;
-    let claim = async |ttl| world.store.claim_job("w", JobKind::Build, ttl, Some(2)).await.unwrap();
+    let claim =
+        async |ttl| world.store.claim_build("w", ttl, Some(2)).await.unwrap().and_then(Claim::deployment);
     let short = claim(Duration::from_millis(500)).await.unwrap();
     let second = claim(TTL).await.unwrap();
     assert_eq!(claim(TTL).await.unwrap().deployment_id(), &their.id, "the others are not held up");
@@ -82,7 +82,9 @@ async fn claimers_at_once_keep_to_the_limit_and_share_no_job() {
         workers.spawn(async move {
             let mut leases: Vec<Lease> = Vec::new();
             let worker = format!("worker {n}");
-            while let Some(lease) = store.claim_job(&worker, JobKind::Build, TTL, Some(3)).await.unwrap() {
+            while let Some(lease) =
+                store.claim_build(&worker, TTL, Some(3)).await.unwrap().and_then(Claim::deployment)
+            {
                 leases.push(lease);
             }
             leases
@@ -157,8 +159,9 @@ async fn superseding_and_claiming_agree() {
         let newer = new_build(&branch, "new");
         let push = tokio::spawn(async move { store.create_build(&scope, newer, None).await.unwrap() });
         let store = world.store.clone();
-        let claim =
-            tokio::spawn(async move { store.claim_job("w", JobKind::Build, TTL, None).await.unwrap() });
+        let claim = tokio::spawn(async move {
+            store.claim_build("w", TTL, None).await.unwrap().and_then(Claim::deployment)
+        });
         let (new, lease) = (push.await.unwrap(), claim.await.unwrap());
         let superseded = world.store.deployment(&project, &old.id).await.unwrap().skipped.is_some();
         match lease {

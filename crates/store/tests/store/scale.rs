@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use offprint_model::asset::{AssetKey, AssetPath, KeyHasher};
-use offprint_store::{JobKind, NewDeployment, ProjectRoutes, Upload};
+use offprint_store::{Claim, NewDeployment, ProjectRoutes, Upload};
 use sea_orm::ConnectionTrait;
 
 use crate::support::{TTL, World, key_of, new_deployment, run, upload};
@@ -221,7 +221,7 @@ async fn a_hundred_thousand_projects_are_read_and_listed() {
         let (project, _) = world.lookup(&format!("p0-{n}")).await;
         world.create(&project, "main", &[("/a.html", "same")]).await;
     }
-    while let Some(lease) = world.store.claim_job("w", JobKind::Upload, TTL, None).await.unwrap() {
+    while let Some(lease) = world.store.claim_upload("w", TTL).await.unwrap() {
         run(&world.store, &lease).await.unwrap();
     }
     for _ in 0..3 {
@@ -249,7 +249,13 @@ async fn a_long_queue_of_builds_is_claimed_from_soon() {
     took("1,500 pushes", start, Duration::from_secs(60));
     let start = Instant::now();
     for _ in 0..20 {
-        world.store.claim_job("w", JobKind::Build, TTL, Some(100)).await.unwrap().expect("a build");
+        world
+            .store
+            .claim_build("w", TTL, Some(100))
+            .await
+            .unwrap()
+            .and_then(Claim::deployment)
+            .expect("a build");
     }
     took("20 builds claimed of 1,500", start, Duration::from_secs(5));
 }

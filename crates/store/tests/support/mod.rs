@@ -21,7 +21,7 @@ use offprint_model::stages::{StageEnd, StageName, StageStatus, Stages};
 use offprint_store::blobs::NewPack;
 use offprint_store::invariants::check_invariants;
 use offprint_store::{
-    AccountScope, Clock, JobKind, Lease, NewBuild, NewContent, NewDeployment, NewProject, Permission,
+    AccountScope, Claim, Clock, Lease, NewBuild, NewContent, NewDeployment, NewProject, Permission,
     PostgresUrl, ProjectScope, Result, Store, StoreError, StoreOptions, Upload,
 };
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
@@ -122,7 +122,7 @@ impl World {
 
     /// Takes all waiting jobs to their end.
     pub(crate) async fn run_jobs(&self) {
-        while let Some(lease) = self.store.claim_job("test", JobKind::Upload, TTL, None).await.unwrap() {
+        while let Some(lease) = self.store.claim_upload("test", TTL).await.unwrap() {
             run(&self.store, &lease).await.unwrap();
         }
     }
@@ -130,12 +130,7 @@ impl World {
     /// Claims jobs until the one for this deployment; the others stay leased.
     pub(crate) async fn claim(&self, id: &DeploymentId) -> Lease {
         loop {
-            let lease = self
-                .store
-                .claim_job("test", JobKind::Upload, TTL, None)
-                .await
-                .unwrap()
-                .expect("the job is there");
+            let lease = self.store.claim_upload("test", TTL).await.unwrap().expect("the job is there");
             if lease.deployment_id() == id {
                 return lease;
             }
@@ -156,7 +151,7 @@ impl World {
 
     /// Claims the next build.
     pub(crate) async fn claim_build(&self) -> Option<Lease> {
-        self.store.claim_job("builder", JobKind::Build, TTL, None).await.unwrap()
+        self.store.claim_build("builder", TTL, None).await.unwrap().and_then(Claim::deployment)
     }
 
     /// What the pipeline does with a build that leaves these files.
