@@ -10,7 +10,8 @@ from measure import process_tree
 from offprint import Client, Server, wait_until
 from workers import deploy_worker, processes, pss_bytes, server_flags, worker
 
-WARM_UP = 10
+# After ten a server still grows by 0.1 MiB with each, until its caches are full.
+WARM_UP = 40
 DEPLOYMENTS = 30
 IDLE_SECONDS = 5
 SCRIPT = worker('return new Response("up");')
@@ -66,7 +67,7 @@ def measure_starts(program, data, cores, count):
     """So many cold starts or some more, and the memory of deployments in MiB, by what they are.
 
     What a stopped one holds is what the server grows by with each further one: the first make it load and keep what all
-    share.
+    share, such as the caches of its database.
     """
     prefix = ("taskset", "--cpu-list", ",".join(map(str, cores)))
     server = Server(program, Path(data), *server_flags(), "--functions-idle", str(IDLE_SECONDS), prefix=prefix)
