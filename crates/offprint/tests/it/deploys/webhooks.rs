@@ -50,8 +50,8 @@ async fn an_address_is_one_that_all_who_read_may_know() {
         ["a.example", "ftp://a.example/", "https://", "https://ada@a.example/", "https://:pw@a.example/"]
     {
         let new = json!({ "name": "h", "url": url });
-        assert_eq!(api.post("/webhook-subscriptions", new).await.refused(422), "url", "{url}");
-        assert_eq!(api.patch(&path, json!({ "url": url })).await.refused(422), "url", "{url}");
+        assert_eq!(api.post("/webhook-subscriptions", new).await.refused(400), "url", "{url}");
+        assert_eq!(api.patch(&path, json!({ "url": url })).await.refused(400), "url", "{url}");
     }
 }
 
