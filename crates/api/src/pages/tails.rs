@@ -27,6 +27,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const SILENCE_MAX: Duration = Duration::from_secs(100);
 /// How long a client may take to let a message through.
 const SEND_MAX: Duration = Duration::from_secs(60);
+/// How long a client may take to close as well.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 /// Clients have next to nothing to say.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
@@ -85,7 +87,16 @@ impl Connection {
                 return;
             }
         };
-        self.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+        if self.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await {
+            self.hear_out().await;
+        }
+    }
+
+    /// Reads until the client has closed as well (RFC 6455, 7.1.1). A connection that is dropped with something unread is
+    /// broken off, and then the client may not learn why.
+    async fn hear_out(&mut self) {
+        let closed = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let _ = timeout(CLOSE_MAX, closed).await;
     }
 
     /// Whether the client takes a message.

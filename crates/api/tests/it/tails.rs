@@ -136,6 +136,8 @@ async fn a_tail_is_watched_over_a_websocket_with_the_frames_that_wrangler_sends(
     assert_eq!((&event["exceptions"], &event["outcome"]), (&json!([]), &json!("ok")));
     let end = format!("{path}/tails/{}", tail["id"].as_str().unwrap());
     assert_eq!(api.writer().delete(&end).await.result(), Value::Null);
+    // Nobody heeds it any more, and it is not in the way of the farewell.
+    socket.say("{\"debug\":true}").await;
     let (opcode, payload) = socket.frame().await;
     assert_eq!((opcode, &payload[..2]), (CLOSE, &1000_u16.to_be_bytes()[..]));
     assert_eq!(api.tails.wants(&key), Wants::Exceptions);
