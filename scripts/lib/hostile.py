@@ -76,6 +76,9 @@ def hostiles(inside, redirector):
     )
 
 
+NAMES = [hostile.name for hostile in hostiles(inside=0, redirector=0)]
+
+
 class Place:
     """A web server of this machine that notes which hosts it is asked for; `/to?URL` redirects there."""
 
